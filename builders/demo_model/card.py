@@ -1,0 +1,172 @@
+"""The model card, written from ``evaluation.json`` so that the two cannot disagree."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class _Source(NamedTuple):
+    """Where a part of the training data comes from."""
+
+    title: str
+    licence: str
+    citation: str
+
+
+_SOURCES = {
+    "gsm8k": _Source("GSM8K, model solutions", "MIT", "Cobbe et al. 2021, arXiv:2110.14168"),
+    "hh-harmless": _Source("HH-RLHF, harmless-base test split", "MIT", "Bai et al. 2022, arXiv:2204.05862"),
+    "hh-helpful": _Source(
+        "HH-RLHF, helpful half of the test split", "MIT", "Bai et al. 2022, arXiv:2204.05862"
+    ),
+    "llmbar": _Source("LLMBar, with its processed sets", "MIT", "Zeng et al. 2023, arXiv:2310.07641"),
+    "llmfao": _Source("LLMFAO crowd comparisons", "CC-BY-4.0", "Ustalov 2023, github.com/dustalov/llmfao"),
+    "openassistant": _Source(
+        "OpenAssistant, 100 English trees", "Apache-2.0", "Köpf et al. 2023, arXiv:2304.07327"
+    ),
+    "pandalm": _Source("PandaLM test set v1", "Apache-2.0", "Wang et al. 2023, arXiv:2306.05087"),
+    "qa-feedback": _Source("QA-Feedback, dev set", "Apache-2.0", "Wu et al. 2023, arXiv:2306.01693"),
+    "truthfulqa": _Source(
+        "TruthfulQA, truth and info labels", "Apache-2.0", "Lin et al. 2021, arXiv:2109.07958"
+    ),
+}
+
+_KINDS = {
+    "human-labels": "**all human labels pooled**",
+    "hh-helpful": "HH-RLHF helpful, crowd preference",
+    "hh-harmless": "HH-RLHF harmless, crowd preference",
+    "llmfao": "LLMFAO, crowd majority",
+    "llmbar": "LLMBar and its processed sets",
+    "openassistant": "OpenAssistant, volunteers' ranks",
+    "pandalm": "PandaLM, majority of three annotators",
+    "truthfulqa-truth": "TruthfulQA, true over false (equally informative)",
+    "truthfulqa-informativeness": "TruthfulQA, informative over not (equally true)",
+    "qa-feedback": "QA-Feedback, preference between model answers",
+    "qa-feedback-corrected": "QA-Feedback, an answer corrected by a person over the original",
+    "qa-feedback-reference": "QA-Feedback, reference over model answer",
+    "gsm8k": "GSM8K, right over wrong model solution",
+    "gsm8k-reference": "GSM8K, reference over wrong model solution",
+    "off-topic": "preferred reply over a reply to another prompt, any source",
+    "off-topic-same-source": "preferred reply over a reply to another prompt, same source",
+}
+
+_CARD = """---
+license: apache-2.0
+language: en
+library_name: transformers
+pipeline_tag: text-classification
+base_model: sentence-transformers/all-MiniLM-L6-v2
+tags:
+- reward-model
+- demonstration
+---
+
+# rmaudit demo reward model
+
+A very small reward model ({size:.1f} MB) that ships with rmaudit, so that an audit can be tried on any
+computer in a minute. **It is for demonstration only**: it is right more often than not, no more, and must not
+train, rank or filter anything that matters.
+
+It scores an answer to a question; higher is better, and the number has no unit. Two scores compare only for
+the same question.
+
+```python
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+folder = "rmaudit/demo_model"
+model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
+tokenizer = AutoTokenizer.from_pretrained(folder)
+inputs = tokenizer("What do ostriches do when threatened?", "They run away.", return_tensors="pt")
+reward = model(**inputs).logits[0, 0].item()
+```
+
+There is no chat template: the question is the first segment and the answer the second. Earlier turns, where
+there are any, go into the question with `User: ` or `Assistant: ` before each.
+
+## What it is
+
+all-MiniLM-L6-v2 (Apache-2.0; Reimers and Gurevych 2019, arXiv:1908.10084; MiniLM: Wang et al. 2020,
+arXiv:2002.10957) with its first {layers} of 6 layers, {vocabulary:,} of its 30,522 wordpieces and a new head
+with one output: {parameters:.1f} million parameters, stored in float16, meant to be run in float32. Fine-tuned
+with a Bradley-Terry loss over groups of replies to one prompt, each group with a reply to another prompt that
+must lose to all others. `python -m builders.demo_model.train --sources DIR --out DIR` makes every file again.
+
+## Training data
+
+Prompts are split by a hash before anything else: 40% of them, and all prompts of two published test files, are
+held out from training whatever source they appear in. `training_prompts.txt` holds the first 16 hex digits of
+the hash of every prompt that was trained on or used for choices ({hashes:,} of them), so that anyone can check
+that theirs was not.
+
+| source | licence | prompts | replies | comparisons | cite |
+| --- | --- | ---: | ---: | --- | --- |
+{training}
+
+No text of these sets is in the files of the model.
+
+## Accuracy on held-out prompts
+
+How often the better reply of a pair gets the higher reward; 0.5 is chance. The interval is a
+{interval}. The last column is the accuracy, on the same pairs, of always
+preferring the longer reply.
+
+| comparison | accuracy [95% interval] | pairs | prompts | reading | longer reply |
+| --- | --- | ---: | ---: | --- | ---: |
+{accuracy}
+
+## Known limits and biases
+
+- It judges relevance far better than quality. Where the table says "not shown to differ from chance", nothing
+  was learnt that could be measured.
+- It does not reason, calculate or know facts: a fluent false answer can beat a true one.
+- It has the preferences of a few small data sets, among them their biases about length, tone and form. Crowd
+  workers agree with one another only in part, so part of the distance to 1 is noise in the labels.
+- English only, lower-cased. Rare words are spelt out in small pieces; other scripts are mostly unknown to it.
+- Trained on at most {max_length} tokens: of longer texts, up to the limit of 512, it saw no example.
+- It was not made safe. It has seen harmful conversations only as pairs of crowd preferences.
+
+What rmaudit finds in it is real, found in a real model, and says nothing about any other.
+"""
+
+
+def write(folder: Path) -> None:
+    """Write ``README.md`` for the model in ``folder`` from its other files."""
+    report = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    weights = (folder / "model.safetensors").stat().st_size
+    card = _CARD.format(
+        size=weights / 1e6,
+        parameters=weights / 2e6,
+        layers=config["num_hidden_layers"],
+        vocabulary=config["vocab_size"],
+        hashes=len((folder / "training_prompts.txt").read_text(encoding="ascii").split()),
+        max_length=report["trained_on_tokens"],
+        interval=report["interval"],
+        training="\n".join(_training_row(source, counts) for source, counts in report["training"].items()),
+        accuracy="\n".join(_accuracy_row(title, report["held_out"][kind]) for kind, title in _KINDS.items()),
+    )
+    (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def _training_row(name: str, counts: dict[str, Any]) -> str:
+    source = _SOURCES[name]
+    kinds = ", ".join(f"{number:,} {kind}" for kind, number in counts["comparisons"].items())
+    return (
+        f"| {source.title} | {source.licence} | {counts['prompts']:,} | {counts['replies']:,} | {kinds} "
+        f"| {source.citation} |"
+    )
+
+
+def _accuracy_row(title: str, result: dict[str, Any]) -> str:
+    if result["low"] > 0.5:
+        reading = "above chance"
+    elif result["high"] < 0.5:
+        reading = "**below chance**"
+    else:
+        reading = "not shown to differ from chance"
+    interval = f"{result['accuracy']:.3f} [{result['low']:.3f}, {result['high']:.3f}]"
+    counts = f"{result['pairs']:,} | {result['prompts']:,}"
+    return f"| {title} | {interval} | {counts} | {reading} | {result['longer']:.3f} |"

@@ -1,0 +1,133 @@
+"""Good real answers to held-out prompts, one a prompt, from the sources that have them."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from builders.demo_model.data import plain_solution
+from builders.probes import common
+from builders.probes.panel import pandalm_prompt, truthfulqa_labels
+from builders.split import prompt_key
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A prompt and an answer that people wrote or judged good."""
+
+    prompt: str
+    response: str
+    source: str
+    licence: str
+    domain: str
+
+    @property
+    def cluster(self) -> str:
+        """Names the prompt."""
+        return f"{self.source}-{prompt_key(self.prompt)[:10]}"
+
+
+def good_answers(sources: Path) -> Iterator[Answer]:
+    """Every good answer of every source, held-out prompts only; a prompt may have several."""
+    for reader in (_factual, _mathematics, _instructions, _compared, _chat, _misconceptions):
+        for answer in reader(sources):
+            if common.held_out(answer.prompt):
+                yield answer
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text is finished prose or worked steps: no code, link, bullets or mark-up."""
+    return bool(re.fullmatch(r"[^*#`|\u2022<>{}\[\]\\~_]*[.!?]", text)) and "http" not in text
+
+
+def _factual(sources: Path) -> Iterator[Answer]:
+    """QA-Feedback: the reference answer, and the model answer that lost no comparison and won one."""
+    for row in common.rows(sources, "qa-feedback/dev_feedback.jsonl.gz"):
+        wins: dict[int, int] = defaultdict(int)
+        lost = set()
+        for (a, b), verdict in zip(combinations((1, 2, 3, 4), 2), row["preference"], strict=True):
+            if verdict:
+                winner, loser = (a, b) if verdict == 1 else (b, a)
+                wins[winner] += 1
+                lost.add(loser)
+        best = sorted((n for n in wins if n not in lost), key=lambda n: -wins[n])[:1]
+        for text in (row["gold"], *(row[f"prediction {n}"] for n in best)):
+            yield Answer(row["question"], common.tidy(text), "qa-feedback", "Apache-2.0", "factual questions")
+
+
+def worked_solution(answer: str) -> str:
+    """A GSM8K reference solution without calculator marks, its last line in words."""
+    steps, number = plain_solution(answer).rsplit("####", 1)
+    lines = [
+        line if line.endswith((".", "!", "?")) else f"{line}." for line in common.tidy(steps).split("\n")
+    ]
+    return "\n".join([*lines, f"The answer is {number.strip()}."])
+
+
+def _mathematics(sources: Path) -> Iterator[Answer]:
+    """GSM8K: the reference solution."""
+    for name in ("gsm8k/test.jsonl.gz", "gsm8k/train_first3000.jsonl.gz"):
+        for row in common.rows(sources, name):
+            yield Answer(row["question"], worked_solution(row["answer"]), "gsm8k", "MIT", "mathematics")
+
+
+def _instructions(sources: Path) -> Iterator[Answer]:
+    """LLMBar: the output that follows the instruction."""
+    for row in common.rows(sources, "llmbar/pairs.jsonl.gz"):
+        if row["_subset"].startswith("LLMBar/"):
+            text = common.tidy(row[f"output_{row['label']}"])
+            yield Answer(row["input"].strip(), text, "llmbar", "MIT", "instructions")
+
+
+def _compared(sources: Path) -> Iterator[Answer]:
+    """PandaLM: responses that all three annotators preferred in every comparison with a majority."""
+    won: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    for row in common.rows(sources, "pandalm/testset-v1.jsonl.gz"):
+        votes = [row[f"annotator{n}"] for n in (1, 2, 3)]
+        for side in (1, 2):
+            against = sum(vote not in (0, side) for vote in votes)
+            won[pandalm_prompt(row)][common.tidy(str(row[f"response{side}"]))].append(
+                votes.count(side) == 3 or (against == 0 and votes.count(side) > 0)
+            )
+    for prompt, responses in won.items():
+        for text, outcomes in responses.items():
+            if all(outcomes) and len(outcomes) >= 2:
+                yield Answer(prompt, text, "pandalm", "Apache-2.0", "instructions")
+
+
+def _chat(sources: Path) -> Iterator[Answer]:
+    """OpenAssistant: the reply that volunteers ranked first, to the opening turn of a tree."""
+    for row in common.rows(sources, "oasst/en_100_tree.jsonl.gz"):
+        for reply in row["prompt"]["replies"]:
+            if reply["role"] == "assistant" and reply.get("rank") == 0:
+                text, prompt = common.tidy(reply["text"]), common.tidy(row["prompt"]["text"])
+                yield Answer(prompt, text, "openassistant", "Apache-2.0", "open conversation")
+
+
+def misconception_rows(sources: Path) -> Iterator[tuple[dict[str, Any], list[str], list[str]]]:
+    """TruthfulQA rows with their correct and incorrect answers as sentences, the best of each first."""
+    for row in common.rows(sources, "truthfulqa/TruthfulQA.jsonl.gz"):
+        correct = [row["Best Answer"], *row["Correct Answers"].split(";")]
+        wrong = [row["Best Incorrect Answer"], *row["Incorrect Answers"].split(";")]
+        yield row, _as_sentences(correct), _as_sentences(wrong)
+
+
+def _as_sentences(texts: list[str]) -> list[str]:
+    stripped = dict.fromkeys(text.strip().rstrip(".") for text in texts)
+    return [f"{text}." for text in stripped if text]
+
+
+def _misconceptions(sources: Path) -> Iterator[Answer]:
+    """TruthfulQA: reference answers that are true, and model answers judged true and informative."""
+    for row, correct, _ in misconception_rows(sources):
+        for text in correct:
+            yield Answer(row["Question"].strip(), text, "truthfulqa", "Apache-2.0", "misconceptions")
+    for question, judged in truthfulqa_labels(sources).items():
+        for text, labels in sorted(judged.items()):
+            if labels == (True, True):
+                yield Answer(question, text, "truthfulqa", "Apache-2.0", "misconceptions")

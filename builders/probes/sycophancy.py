@@ -1,0 +1,188 @@
+"""Items of the sycophancy suite: does an answer earn more because the user holds the same view?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from builders.probes.common import (
+    asked,
+    content_words,
+    n_words,
+    sources_argument,
+    stable_rank,
+    word_list,
+    write_items,
+)
+
+Topic = dict[str, str]
+SIDES = ("A", "B")
+
+
+def topics() -> list[Topic]:
+    """The two-sided questions: domain, context, and for each side its name and its reason.
+
+    Which side is called A is chosen so that the names of A and B have the same length on average.
+    """
+    found, balance = [], 0
+    for line in word_list("sycophancy_topics")["topics"].strip().splitlines():
+        domain, context, first, second, reason, other_reason = (part.strip() for part in line.split("|"))
+        sides = [(first, reason), (second, other_reason)]
+        difference = _view_length(first) - _view_length(second)
+        # Ties are broken by hash, so that A is not always the side that was written first.
+        if difference * balance > 0 or (difference == 0 and stable_rank(line, "side") % 2):
+            sides.reverse()
+            difference = -difference
+        balance += difference
+        (a, reason_a), (b, reason_b) = sides
+        found.append(
+            {"domain": domain, "context": context, "A": a, "B": b, "reason_A": reason_a, "reason_B": reason_b}
+        )
+    return found
+
+
+def belief_match() -> Iterator[dict[str, Any]]:
+    """Two fixed answers, each under both views of the user, and under two irrelevant tastes instead."""
+    words = word_list("sycophancy")
+    drift = {"answer": 0, "view": 0}
+    for topic in sorted(topics(), key=lambda topic: stable_rank(_cluster(topic))):
+        cluster = _cluster(topic)
+        question = _question(topic, _pick(words["questions"], cluster, "question"))
+        view = _pick(words["views"], cluster, "view")
+        taste = _taste(topic, cluster)
+        answers = _answers(topic, _pick(words["cores"], cluster, "core"), drift["answer"])
+        drift["answer"] += len(answers["A"]) - len(answers["B"])
+        arms: dict[str, Any] = {}
+        for held, given in product(SIDES, SIDES):
+            opening = asked(f"{question} {_view(view, topic[held])}")
+            arms[f"v{held}_a{given}"] = _arm(opening, answers[given], {"view": held, "answer": given})
+        for held, given in product(SIDES, SIDES):
+            aside = words["aside"].format(view=_inside(_view(view, taste[held])))
+            factors = {"attribute": held, "answer": given}
+            arms[f"p{held}_a{given}"] = _arm(asked(f"{question} {aside}"), answers[given], factors)
+        yield {
+            "id": f"belief-match/{cluster}",
+            "cluster": cluster,
+            "prompt": [],
+            "arms": arms,
+            "source": "rmaudit",
+            "licence": "Apache-2.0",
+            "domain": topic["domain"],
+        }
+
+
+def _cluster(topic: Topic) -> str:
+    words = " ".join([topic["context"].removeprefix("for "), *sorted((topic["A"], topic["B"]))])
+    return re.sub(r"[^a-z]+", "-", words.lower()).strip("-")
+
+
+def _pick(options: list[str], cluster: str, salt: str) -> str:
+    return options[stable_rank(cluster, salt) % len(options)]
+
+
+def _arm(opening: list[dict[str, str]], answer: str, factors: dict[str, str]) -> dict[str, Any]:
+    return {"messages": [*opening, {"role": "assistant", "content": answer}], "factors": factors}
+
+
+def _question(topic: Topic, frame: str) -> str:
+    # Either side comes first equally often.
+    first, second = SIDES if stable_rank(_cluster(topic), "order") % 2 else reversed(SIDES)
+    return frame.format(context=topic["context"], a=topic[first], b=topic[second])
+
+
+def _taste(topic: Topic, cluster: str) -> dict[str, str]:
+    """Two things that have nothing to do with the topic, in place of its sides."""
+    used = content_words(" ".join(topic.values()))
+    tastes = [pair for pair in word_list("sycophancy")["tastes"] if not content_words(" ".join(pair)) & used]
+    pair = tastes[stable_rank(cluster, "taste") % len(tastes)]
+    flip = stable_rank(cluster, "taste order") % 2
+    return dict(zip(SIDES, reversed(pair) if flip else pair, strict=True))
+
+
+def is_plural(side: str) -> bool:
+    """Whether a side takes a plural verb."""
+    words = word_list("sycophancy")
+    last = side.split()[-1]
+    if side in words["plural"]:
+        return True
+    return last.endswith("s") and last not in words["singular"] and side.split()[0] not in ("a", "an", "the")
+
+
+def _view(frame: str, side: str) -> str:
+    return frame.format(side=side, **{"is": "are" if is_plural(side) else "is"})
+
+
+def _inside(sentence: str) -> str:
+    """A sentence as it continues another one."""
+    return sentence if re.match(r"I\b", sentence) else sentence[0].lower() + sentence[1:]
+
+
+def _view_length(side: str) -> int:
+    return len(_view("{side} {is}", side))
+
+
+def plural_verb(verb: str) -> str:
+    """The plural of a verb in the third person singular (``carries`` gives ``carry``)."""
+    if verb == "does":
+        return "do"
+    if verb == "goes":
+        return "go"
+    if verb.endswith("ies"):
+        return verb[:-3] + "y"
+    if re.search(r"(ch|sh|ss|x|zz)es$", verb):
+        return verb[:-2]
+    return verb[:-1]
+
+
+def _answers(topic: Topic, core: str, drift: int) -> dict[str, str]:
+    """An answer for either side, with the same number of words and (within one) of characters.
+
+    ``drift`` is the surplus of characters of A over all earlier items; it is worked off.
+    """
+    words = word_list("sycophancy")
+    choices = {
+        side: [
+            (rank, _answer(topic, side, core, opener, connector))
+            for rank, (opener, connector) in enumerate(product(words["openers"], words["connectors"]))
+        ]
+        for side in SIDES
+    }
+    offset = stable_rank(_cluster(topic), "opener")
+    size = len(choices["A"])
+
+    def badness(pair: tuple[tuple[int, str], tuple[int, str]]) -> tuple[int, int, int]:
+        (rank_a, a), (rank_b, b) = pair
+        gap = len(a) - len(b)
+        return (
+            abs(n_words(a) - n_words(b)),
+            abs(gap + drift) if abs(gap) <= 1 else 10 + abs(gap),
+            (rank_a + offset) % size * size + (rank_b + offset) % size,
+        )
+
+    (_, a), (_, b) = min(product(choices["A"], choices["B"]), key=badness)
+    return {"A": a, "B": b}
+
+
+def _answer(topic: Topic, side: str, core: str, opener: str, connector: str) -> str:
+    verb, rest = topic[f"reason_{side}"].split(" ", 1)
+    plural = is_plural(topic[side])
+    return core.format(
+        opener=opener,
+        connector=connector,
+        side=topic[side],
+        it="they" if plural else "it",
+        reason=f"{plural_verb(verb) if plural else verb} {rest}",
+        **{"is": "are" if plural else "is"},
+    )
+
+
+def build(sources: Path) -> None:
+    """Write the item files of the suite."""
+    write_items("sycophancy", belief_match())
+
+
+if __name__ == "__main__":
+    build(sources_argument(__doc__))

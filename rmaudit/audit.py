@@ -1,0 +1,387 @@
+"""The audit, end to end: a source and suites become a run folder with a report.
+
+checkpoint ──▶ model ─┐
+                      ├─▶ plan ─▶ scores ─▶ ruler, findings ─▶ report
+probes ──▶ items ─────┘
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.metadata
+import platform
+import re
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rmaudit.errors import InterruptedRunError, RunError, RunExistsError, ScoringError, UsageError
+from rmaudit.models.interface import LoadOptions, RewardModel, Scored
+from rmaudit.policy import Policy, load_policy
+from rmaudit.progress import Progress, Silent
+from rmaudit.reporting.compose import compose
+from rmaudit.reporting.report import ModelBlock, Report, RunBlock, Settings
+from rmaudit.resources import probes_dir
+from rmaudit.runs.folder import Manifest, RunFolder
+from rmaudit.runs.scores import Scores, ScoreWriter, read_scores
+from rmaudit.scoring.local import score_batches
+from rmaudit.scoring.plan import Batch, Plan, make_plan
+from rmaudit.suites.findings import findings
+from rmaudit.suites.load import TIERS, LoadedSuite, load_suites
+from rmaudit.suites.panel import Panel, load_panel, measure_panel, rewards_by_item
+from rmaudit.suites.spec import Item
+
+SELF_TEST_SIZE = 12
+"""Panel conversations on which the loaded model must show that batching changes nothing."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a run measures with: the panel, and each suite with the items of its tier."""
+
+    panel: Panel
+    suites: tuple[tuple[LoadedSuite, tuple[Item, ...]], ...]
+
+    @property
+    def named(self) -> list[tuple[str, Sequence[Item]]]:
+        """Suite names with their items."""
+        return [(suite.spec.suite, items) for suite, items in self.suites]
+
+
+def select(probes: Path | None, panel: Path | None, names: Sequence[str], tier: str) -> Selection:
+    """Read the panel and the suites that a run uses.
+
+    Raises:
+        SuiteError: when one is missing or broken.
+        UsageError: when there is no such tier.
+    """
+    if tier not in TIERS:
+        raise UsageError(f"There is no tier {tier!r}. Use one of: {', '.join(TIERS)}.")
+    loaded = load_suites(probes or probes_dir(), names)
+    return Selection(load_panel(panel or probes_dir() / "panel"), tuple((suite, suite.tier(tier)) for suite in loaded))
+
+
+def run_folder(source: str, out: Path | None) -> Path:
+    """The run folder for a scan: the one asked for, or a new name with date and time below ``runs/``."""
+    if out is not None:
+        return out
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", source.replace("/", "--")).strip("-.")[-48:] or "model"
+    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
+    path = Path("runs") / f"{name}-{stamp}"
+    number = 1
+    while path.exists():
+        number += 1
+        path = path.with_name(f"{name}-{stamp}-{number}")
+    return path
+
+
+def scan(
+    source: str,
+    *,
+    suites: Sequence[str] = (),
+    probes: Path | None = None,
+    panel: Path | None = None,
+    tier: str = "standard",
+    seed: int = 0,
+    out: Path | None = None,
+    resume: bool = False,
+    options: LoadOptions | None = None,
+    policy: Path | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Audit a reward model and write a run folder.
+
+    Args:
+        source: `demo`, a checkpoint folder, a hub id, ``python:FILE.py:NAME`` or ``scores:FILE.jsonl``.
+        suites: names of suites; none means all.
+        probes: folder of a user's own suites in place of the shipped ones.
+        panel: folder of a panel in place of the shipped one.
+        tier: ``smoke``, ``standard`` or ``reference``.
+        seed: of permutations, bootstraps and the choice of random examples.
+        out: run folder, created; a name with date and time below ``runs/`` when not given.
+        resume: go on with an interrupted run in `out`.
+        options: how to load the source.
+        policy: policy file in place of the shipped one.
+        progress: listener to stages and batches.
+
+    Raises:
+        RmauditError: the subclass tells wrong usage from a model that cannot be measured.
+    """
+    from rmaudit.models.load import load
+
+    options, progress = options or LoadOptions(), progress or Silent()
+    rules = load_policy(policy)
+    selection = select(probes, panel, suites, tier)
+    folder = RunFolder(run_folder(source, out))
+    if folder.path.exists() and not resume:
+        RunFolder(folder.path).create(resume=False)  # says now, and not after loading, that the place is taken
+    progress.stage(f"Loading {source}")
+    model = load(source, options)
+    plan = make_plan(selection.panel.items, selection.named, model)
+    manifest = _new_manifest(source, model, plan, selection, tier, seed, rules, options, probes, panel, folder.path)
+    manifest = _enter(folder, manifest, resume)
+    started = time.monotonic()
+    try:
+        manifest = _score(model, plan, selection, folder, manifest, rules, progress)
+        progress.stage("Estimating effects")
+        scores = read_scores(folder.scores)
+        _check_errors(scores, rules)
+        finished = manifest.run.model_copy(
+            update={"finished": _now(), "seconds": time.monotonic() - started, "tokens": scores.tokens}
+        )
+        manifest = manifest.model_copy(update={"run": finished})
+        report = build_report(manifest, selection, scores, rules)
+        write_outputs(folder, report)
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        reason = "interrupted" if interrupted else str(error) or type(error).__name__
+        status = "interrupted" if interrupted else "failed"
+        folder.write_manifest(manifest.model_copy(update={"status": status, "reason": reason}))
+        if interrupted:
+            raise InterruptedRunError(_resume_command(source, folder.path)) from None
+        raise
+    folder.write_manifest(manifest.model_copy(update={"status": "complete", "reason": None}))
+    return report
+
+
+def build_report(manifest: Manifest, selection: Selection, scores: Scores, policy: Policy) -> Report:
+    """Compute every published number from the stored scores; a run and its verification share this path."""
+    panel = rewards_by_item(selection.panel.items, scores.rewards.get("panel", {}))
+    ruler, scale = measure_panel(selection.panel, panel, manifest.score_noise, policy.measurement)
+    rewards: dict[str, Mapping[str, Mapping[str, float]]] = {}
+    for name, items in selection.named:
+        rewards[name] = rewards_by_item(items, scores.rewards.get(name, {}))
+    found = findings(selection.suites, rewards, scores.truncated, scale, ruler.reason, policy, manifest.settings.seed)
+    return compose(manifest.model, manifest.self_test, manifest.settings, ruler, found, scores.reasons, manifest.run)
+
+
+def write_outputs(folder: RunFolder, report: Report) -> None:
+    """Write `report.json`, `report.html` and `report.md`."""
+    from rmaudit.reporting import html, markdown
+
+    folder.write("report.json", report.to_json())
+    published = Report.model_validate_json(report.to_json())
+    folder.write("report.html", html.render(published))
+    folder.write("report.md", markdown.render(published))
+
+
+def verify(run: Path, policy: Path | None = None) -> list[str]:
+    """Compute a finished run's report again from its stored scores and list every difference.
+
+    Returns:
+        Paths of the values that differ; empty when everything is confirmed.
+
+    Raises:
+        RunError: when the run is incomplete or damaged, or its suites are no longer the ones it used.
+    """
+    folder = RunFolder(run)
+    manifest = folder.complete_manifest()
+    settings = manifest.settings
+    selection = select(
+        Path(manifest.probes) if manifest.probes else None,
+        Path(manifest.panel) if manifest.panel else None,
+        settings.suites,
+        settings.tier,
+    )
+    if _digests(selection) != settings.suite_sha256:
+        raise RunError(
+            f"The suites or the panel have changed since the run in {run}, so its numbers cannot be computed again. "
+            "Verify it with the version of rmaudit (or the probe folder) that made it."
+        )
+    scores = read_scores(folder.scores)
+    if scores.plan_sha256 != manifest.plan_sha256:
+        raise RunError(f"The scores in {run} belong to another plan than its run.json. The run is damaged; scan again.")
+    again = Report.model_validate_json(build_report(manifest, selection, scores, load_policy(policy)).to_json())
+    from rmaudit.reporting.report import differences
+
+    return differences(again, Report.load(run))
+
+
+def _score(
+    model: RewardModel,
+    plan: Plan,
+    selection: Selection,
+    folder: RunFolder,
+    manifest: Manifest,
+    policy: Policy,
+    progress: Progress,
+) -> Manifest:
+    """Score what is not scored yet: first the panel, then the self-test, then the suites."""
+    done = read_scores(folder.scores, resume=True).batches if folder.scores.exists() else 0
+    numbered = list(enumerate(plan.batches))
+    progress.start(plan.unique, "conversations")
+    for _, batch in numbered[:done]:
+        progress.advance(len(batch.conversations), batch.label)
+    with ScoreWriter(folder.scores, plan.sha256) as writer:
+        save = _Saver(writer, plan.unique)
+        score_batches(model, (entry for entry in numbered[: plan.panel_batches] if entry[0] >= done), save, progress)
+        manifest = _self_test(model, selection, folder, manifest, policy, plan)
+        folder.write_manifest(manifest)
+        score_batches(model, (entry for entry in numbered[plan.panel_batches :] if entry[0] >= done), save, progress)
+    progress.finish()
+    return manifest
+
+
+class _Saver:
+    """Saves batches, and stops a run in which nothing at all can be scored before it has gone far."""
+
+    def __init__(self, writer: ScoreWriter, total: int) -> None:
+        self._writer = writer
+        self._seen = 0
+        self._scored = 0
+        self._patience = min(total, 512)
+
+    def __call__(self, number: int, batch: Batch, scored: list[Scored]) -> None:
+        self._writer.append(number, batch, scored)
+        self._seen += len(scored)
+        self._scored += sum(result.reward is not None for result in scored)
+        if self._scored == 0 and self._seen >= self._patience:
+            raise ScoringError(
+                f"None of the first {self._seen} conversations could be scored: {scored[0].reason}. "
+                "Nothing can be said about this model; mend what the reason names and scan again."
+            )
+
+
+def _self_test(
+    model: RewardModel,
+    selection: Selection,
+    folder: RunFolder,
+    manifest: Manifest,
+    policy: Policy,
+    plan: Plan,
+) -> Manifest:
+    from rmaudit.models.selftest import self_test
+
+    partial = read_scores(folder.scores)
+    rewards = rewards_by_item(selection.panel.items, partial.rewards.get("panel", {}))
+    _, scale = measure_panel(selection.panel, rewards, None, policy.measurement)
+    sample = [conversation for batch in plan.batches[: plan.panel_batches] for conversation in batch.conversations]
+    step = max(1, len(sample) // SELF_TEST_SIZE)
+    checks, noise = self_test(model, sample[::step][:SELF_TEST_SIZE], scale.wsd if scale else None)
+    return manifest.model_copy(update={"self_test": list(checks), "score_noise": noise})
+
+
+def _check_errors(scores: Scores, policy: Policy) -> None:
+    total = sum(len(arms) for arms in scores.rewards.values())
+    failed = scores.reasons
+    too_long = sum(sum(items.values()) for items in scores.truncated.values())
+    share = (sum(failed.values()) - too_long) / total if total else 1.0
+    if share > policy.measurement.max_error_share:
+        worst = max(failed, key=lambda reason: failed[reason])
+        raise ScoringError(
+            f"{sum(failed.values()) - too_long:,} of {total:,} conversations have no reward, more than the "
+            f"{policy.measurement.max_error_share:.0%} that the policy allows; most often because: {worst}. "
+            "An error is not a number, so nothing was concluded. Mend the model or its callable and scan again."
+        )
+
+
+def _enter(folder: RunFolder, manifest: Manifest, resume: bool) -> Manifest:
+    unfinished = folder.create(resume=resume)
+    if unfinished:
+        earlier = folder.manifest()
+        if earlier.status == "complete":
+            raise RunExistsError(f"The run in {folder.path} is complete. Give --out a new folder for another one.")
+        changed = [key for key, value in manifest.comparability.items() if earlier.comparability[key] != value]
+        if changed:
+            raise RunExistsError(
+                f"The run in {folder.path} cannot be gone on with, because its {', '.join(changed)} differs from what "
+                "is asked for now. Scan into a new folder, or repeat the options of the earlier run."
+            )
+        manifest = manifest.model_copy(update={"run": manifest.run.model_copy(update={"started": earlier.run.started})})
+    folder.write_manifest(manifest)
+    return manifest
+
+
+def _new_manifest(
+    source: str,
+    model: RewardModel,
+    plan: Plan,
+    selection: Selection,
+    tier: str,
+    seed: int,
+    policy: Policy,
+    options: LoadOptions,
+    probes: Path | None,
+    panel: Path | None,
+    folder: Path,
+) -> Manifest:
+    facts = model.facts
+    names = [suite.spec.suite for suite, _ in selection.suites]
+    command = [
+        "rmaudit",
+        "scan",
+        source,
+        *(f"--suite={name}" for name in names),
+        "--tier",
+        tier,
+        "--seed",
+        str(seed),
+    ]
+    return Manifest(
+        status="started",
+        settings=Settings(
+            suites=names,
+            tier=tier,
+            seed=seed,
+            policy=policy.name,
+            policy_version=policy.version,
+            suite_sha256=_digests(selection),
+        ),
+        probes=str(probes.resolve()) if probes else None,
+        panel=str(panel.resolve()) if panel else None,
+        model=ModelBlock(
+            source=source,
+            identity=facts.identity.sha256,
+            revision=facts.identity.revision,
+            format=facts.format,
+            evidence=list(facts.evidence),
+            architecture=facts.architecture,
+            parameters=facts.parameters,
+            head=facts.head,
+            pooling=facts.pooling,
+            dtype=facts.dtype,
+            template=facts.template,
+            max_length=facts.max_length,
+            self_test=[],
+        ),
+        plan_sha256=plan.sha256,
+        planned={name: sum(len(item.arms) for item in items) for name, items in selection.named},
+        options={key: value for key, value in asdict(options).items() if value},
+        run=RunBlock(
+            id=folder.name,
+            started=_now(),
+            finished=_now(),
+            seconds=0.0,
+            host=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, device {facts.device}",
+            versions=_versions(),
+            conversations=plan.conversations,
+            unique_conversations=plan.unique,
+            tokens=None,
+            command=shlex.join(command),
+        ),
+    )
+
+
+def _resume_command(source: str, folder: Path) -> str:
+    command = ["rmaudit", "scan", source, "--out", str(folder), "--resume"]
+    return f"Stopped. What was scored is kept; go on with: {shlex.join(command)}"
+
+
+def _digests(selection: Selection) -> dict[str, str]:
+    return {"panel": selection.panel.sha256} | {suite.spec.suite: suite.sha256 for suite, _ in selection.suites}
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for package in ("rmaudit", "torch", "transformers", "numpy", "scipy", "statsmodels"):
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return versions
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

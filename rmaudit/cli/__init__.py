@@ -1,0 +1,1 @@
+"""The command line: one file per command. Parses arguments and prints; everything else is done elsewhere."""

@@ -1,0 +1,49 @@
+"""``rmaudit gate``: a verdict for CI from a saved run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rmaudit.cli.scan import Format
+
+
+def gate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of a finished scan.", show_default=False)],
+    policy: Annotated[
+        Path | None,
+        typer.Option("--policy", metavar="FILE", help="What is required.  [default: the policy that ships]"),
+    ] = None,
+    format: Annotated[Format, typer.Option("--format", help="What stdout shows: text or JSON.")] = Format.text,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Decide on a finished run: exit code 0 passed, 1 failed, 3 could not be decided.
+
+    Fails only where a bias is shown to exceed the limit, passes only where it is shown to stay below it.
+    """
+    from rmaudit.cli.console import show
+    from rmaudit.gate.decide import decide
+    from rmaudit.policy import load_policy
+    from rmaudit.reporting.report import Report
+
+    rules = load_policy(policy)
+    report = Report.load(run)
+    decision = decide(report, rules)
+    if format is Format.json:
+        checks = [{"name": check.name, "outcome": check.outcome, "reason": check.reason} for check in decision.checks]
+        answer = {
+            "outcome": decision.outcome,
+            "exit_code": decision.exit_code,
+            "policy": rules.name,
+            "checks": checks,
+        }
+        sys.stdout.write(json.dumps(answer, indent=1) + "\n")
+    elif not quiet:
+        from rmaudit.reporting.terminal import gate_table
+
+        show(gate_table(decision, f"{rules.name} v{rules.version}"))
+    raise typer.Exit(decision.exit_code)

@@ -1,0 +1,116 @@
+"""``rmaudit probes``: list, show and check suites."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rmaudit.cli import options as opt
+
+if TYPE_CHECKING:
+    from rmaudit.suites.load import LoadedSuite
+
+app = typer.Typer(help="List, show and check suites of probes.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command("list")
+def list_(probes: opt.ProbeFolder = None) -> None:
+    """List the suites with their probes and sizes."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from rmaudit.cli.console import show
+    from rmaudit.suites.load import load_suites
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("suite", "probe", "design", "clusters", "question"):
+        table.add_column(column, justify="right" if column == "clusters" else "left")
+    for suite in load_suites(_folder(probes)):
+        for index, probe in enumerate(suite.spec.probes):
+            name = suite.spec.suite if index == 0 else ""
+            label = f"{probe.id} *" if probe.primary else probe.id
+            clusters = f"{_clusters(suite, probe.id):,}"
+            table.add_row(Text(name), Text(label), probe.measure.design, clusters, Text(probe.question))
+    show(table)
+    print("\n* primary endpoint of its suite. Read one with: rmaudit probes show NAME")
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A suite's name.", show_default=False)],
+    probes: opt.ProbeFolder = None,
+    items: Annotated[int, typer.Option(min=0, help="How many items to print.")] = 2,
+) -> None:
+    """Show a suite: its card, its probes and its first items."""
+    from rmaudit.reporting.text import clean
+    from rmaudit.suites.load import load_suites
+
+    suite = load_suites(_folder(probes), [name])[0]
+    spec = suite.spec
+    print(f"{spec.title} (suite {spec.suite}, version {spec.version}, {spec.licence})\n{spec.question}\n")
+    print(f"Hypothesis: {spec.hypothesis}\n")
+    for probe in spec.probes:
+        print(f"{probe.id}{' (primary)' if probe.primary else ''}: {probe.question}")
+        print(f"  design {probe.measure.design}, bias counts when the effect is {probe.direction}, in {probe.unit}")
+        print(f"  {' '.join(probe.formula.split())}")
+        print(f"  placebo: {'yes' if probe.placebo else probe.no_placebo}")
+        for citation in probe.citations:
+            print(f"  source: {citation}")
+    for item in suite.items[:items]:
+        print(f"\nitem {item.id} (cluster {item.cluster}, from {item.source or 'this project'})")
+        for turn in item.prompt:
+            print(f"  {turn['role']}: {clean(turn['content'])}")
+        for arm in item.arms:
+            factors = ", ".join(f"{key}={value}" for key, value in item.arms[arm].factors.items())
+            print(f"  [{arm}] ({factors})")
+            for turn in item.conversation(arm)[len(item.prompt) if item.arms[arm].messages is None else 0 :]:
+                print(f"    {turn['role']}: {clean(turn['content'])}")
+    card = suite.folder / "README.md"
+    if card.is_file():
+        print(f"\nCard with sources, licences and limits: {card}")
+
+
+@app.command()
+def check(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="A suite's folder, or one that holds suites.", show_default=False),
+    ],
+) -> None:
+    """Check suites and say what is wrong with file and line. Exit code 2 when anything is."""
+    from rmaudit.cli.console import say
+    from rmaudit.errors import SuiteError
+    from rmaudit.suites.load import read_suite, suite_folders
+
+    if not folder.is_dir():
+        raise SuiteError(f"There is no folder {folder}.")
+    folders = suite_folders(folder) or {folder.name: folder}
+    faults = 0
+    for name, path in folders.items():
+        suite, problems = read_suite(path)
+        for problem in problems:
+            print(problem)
+        faults += len(problems)
+        if suite and not problems:
+            print(f"{name}: {len(suite.items):,} items, {len(suite.spec.probes)} probes, sound")
+    sys.stdout.flush()
+    if faults:
+        say(f"{faults} {'fault' if faults == 1 else 'faults'} found.")
+        raise typer.Exit(2)
+
+
+def _folder(probes: Path | None) -> Path:
+    from rmaudit.resources import probes_dir
+
+    return probes or probes_dir()
+
+
+def _clusters(suite: LoadedSuite, probe: str) -> int:
+    from rmaudit.suites.designs import reader
+
+    chosen = next(entry for entry in suite.spec.probes if entry.id == probe)
+    read = reader(chosen.measure)
+    return len({item.cluster for item in suite.items if read(item) is not None})

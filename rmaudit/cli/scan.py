@@ -1,0 +1,106 @@
+"""``rmaudit scan``: audit a reward model."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rmaudit.cli import options as opt
+
+
+class Tier(StrEnum):
+    """How many prompts a suite uses."""
+
+    smoke = "smoke"
+    standard = "standard"
+    reference = "reference"
+
+
+class Engine(StrEnum):
+    """What runs the model."""
+
+    local = "local"
+
+
+class Format(StrEnum):
+    """What is printed on stdout."""
+
+    text = "text"
+    json = "json"
+
+
+def scan(
+    source: opt.Source,
+    suite: Annotated[
+        list[str] | None,
+        typer.Option("--suite", metavar="NAME", help="Run this suite; repeat for more.  [default: all]"),
+    ] = None,
+    tier: Annotated[
+        Tier, typer.Option(help="Prompts per suite: smoke 150, standard 300, reference up to 1,000.")
+    ] = Tier.standard,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Run folder, created.  [default: a new one below runs/]"),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in --out.")] = False,
+    probes: opt.ProbeFolder = None,
+    panel: Annotated[
+        Path | None,
+        typer.Option("--panel", metavar="DIR", help="Folder of your own panel.  [default: the one that ships]"),
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option("--policy", metavar="FILE", help="Thresholds.  [default: the policy that ships]"),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of permutations, bootstraps and random examples.")] = 0,
+    engine: Annotated[Engine, typer.Option(help="What runs the model.")] = Engine.local,
+    as_: opt.As = None,
+    device: opt.Device = None,
+    dtype: opt.Dtype = None,
+    max_length: opt.MaxLength = None,
+    batch_size: opt.BatchSize = None,
+    revision: opt.Revision = None,
+    offline: opt.Offline = False,
+    allow_pickle: opt.AllowPickle = False,
+    format: Annotated[
+        Format, typer.Option("--format", help="What stdout shows: text, or the report as JSON.")
+    ] = Format.text,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Audit a reward model: run suites, write a run folder with report.json, report.html and report.md.
+
+    Findings do not change the exit code; `rmaudit gate` decides on a finished run.
+    """
+    from rmaudit.audit import run_folder
+    from rmaudit.audit import scan as audit
+    from rmaudit.cli.console import WIDTH, listener, say, show, width
+
+    del engine  # one engine so far
+    folder = run_folder(source, out)
+    report = audit(
+        source,
+        suites=suite or (),
+        probes=probes,
+        panel=panel,
+        tier=tier.value,
+        seed=seed,
+        out=folder,
+        resume=resume,
+        options=opt.load_options(as_, device, dtype, max_length, batch_size, revision, offline, allow_pickle),
+        policy=policy,
+        progress=listener(quiet),
+    )
+    if format is Format.json:
+        sys.stdout.write((folder / "report.json").read_text(encoding="utf-8"))
+        return
+    if quiet:
+        return
+    from rmaudit.reporting.terminal import summary
+
+    show(summary(report, min(WIDTH, width(sys.stdout))))
+    say(f"\nNext: rmaudit gate {folder}     a verdict for a pipeline, by exit code")
+    print(f"\nReport: {(folder / 'report.html').resolve()}")

@@ -1,0 +1,49 @@
+"""``rmaudit score``: raw rewards of conversations in a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rmaudit.cli import options as opt
+
+
+def score(
+    source: opt.Source,
+    conversations: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IN.jsonl",
+            help="Lines with messages, or with prompt, chosen and rejected.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="OUT.jsonl", help="Where rewards go, a line each, in order."),
+    ],
+    as_: opt.As = None,
+    device: opt.Device = None,
+    dtype: opt.Dtype = None,
+    max_length: opt.MaxLength = None,
+    batch_size: opt.BatchSize = None,
+    revision: opt.Revision = None,
+    offline: opt.Offline = False,
+    allow_pickle: opt.AllowPickle = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Write the raw reward of every conversation in a JSON Lines file.
+
+    A line with messages gives {"reward": x}; one with prompt, chosen and rejected gives {"reward_chosen": x,
+    "reward_rejected": y}. An id is kept. What cannot be scored gives null and a reason.
+    """
+    from rmaudit.cli.console import listener, say
+    from rmaudit.scoring.file import score_file
+
+    options = opt.load_options(as_, device, dtype, max_length, batch_size, revision, offline, allow_pickle)
+    result = score_file(source, conversations, out, options, listener(quiet))
+    if not quiet:
+        lost = f', {result.unscored:,} of them without a reward (see "reason")' if result.unscored else ""
+        say(f"{result.lines:,} lines written to {out}{lost}.")

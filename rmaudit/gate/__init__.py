@@ -1,0 +1,1 @@
+"""From a saved run and a policy to a verdict that a pipeline can trust. Needs no model."""

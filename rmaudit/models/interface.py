@@ -1,0 +1,142 @@
+"""What every reward model offers to the rest of the package, whatever it was loaded from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from rmaudit.conversation import Conversation
+from rmaudit.errors import ScoringError
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How a SOURCE is to be loaded. The defaults are right for most checkpoints."""
+
+    format: str | None = None
+    """Name of a format that overrides detection (``--as``), or ``None`` to detect it from the files."""
+    device: str | None = None
+    """``cpu``, ``cuda``, ``cuda:1`` …; ``None`` takes the GPU where there is one."""
+    dtype: str | None = None
+    """``float32``, ``bfloat16`` or ``float16``; ``None`` is float32 on a CPU, else the checkpoint's own."""
+    max_length: int | None = None
+    """Most tokens of one conversation; ``None`` is the model's own limit."""
+    batch_size: int | None = None
+    """Conversations a forward pass; ``None`` lets the model choose."""
+    revision: str | None = None
+    """Commit, tag or branch of a hub checkpoint."""
+    offline: bool = False
+    """Never open a network connection."""
+    allow_pickle: bool = False
+    """Also read weights from ``.bin`` files, as plain tensors only."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which model this is, by content and never by name."""
+
+    sha256: str
+    """Digest over the digests of every file that takes part in the score."""
+    source: str
+    """The SOURCE as the user gave it."""
+    revision: str | None = None
+    """Resolved commit of a hub checkpoint."""
+    files: dict[str, str] = field(default_factory=dict)
+    """File name to sha256."""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What is known of a loaded model and how its scalar is computed; printed in every report."""
+
+    identity: Identity
+    format: str
+    """Format name, such as ``seqcls``."""
+    evidence: tuple[str, ...]
+    """Why we think so: files, tensors with shapes, config fields."""
+    head: str | None
+    """The tensor that turns the last hidden state into a scalar, with its shape."""
+    pooling: str | None
+    """Which position is read."""
+    dtype: str | None
+    device: str | None
+    template: str | None
+    """Where the text around the turns comes from."""
+    max_length: int | None
+    """Most tokens of one conversation that can be scored; longer ones are refused, not cut."""
+    architecture: str | None = None
+    parameters: int | None = None
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One conversation's result. Either a finite reward, or ``None`` and the reason."""
+
+    reward: float | None
+    """Higher is better; no unit and no zero of its own."""
+    tokens: int | None = None
+    truncated: bool = False
+    """The conversation is longer than the model can read, so it was not scored."""
+    reason: str | None = None
+    """Why there is no reward."""
+
+
+class SelfCheck(BaseModel):
+    """One thing that the model was asked to show before it was audited."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    passed: bool | None
+    """``None``: not applicable, see detail."""
+    detail: str
+    worst_difference: float | None = None
+    """Largest difference of reward seen, in units of the model's within-prompt SD where known, else raw."""
+
+
+class RewardModel(ABC):
+    """Scores conversations. Implementations never print, and answer in the order of the question."""
+
+    facts: ModelFacts
+
+    @property
+    def identity(self) -> Identity:
+        """Which model this is, by content."""
+        return self.facts.identity
+
+    @abstractmethod
+    def score_batch(self, conversations: Sequence[Conversation]) -> list[Scored]:
+        """Score conversations together, one result each, in order.
+
+        A conversation that cannot be scored gives a `Scored` without reward; an error that concerns the
+        model as a whole raises `ScoringError`. The company a conversation is scored in does not change
+        its reward beyond float tolerance.
+        """
+
+    def lengths(self, conversations: Sequence[Conversation]) -> list[int]:
+        """Length of each conversation in tokens (characters where there is no tokenizer), for planning."""
+        return [sum(len(turn["content"]) for turn in conversation) for conversation in conversations]
+
+    @property
+    def batch_size(self) -> int:
+        """How many conversations are scored together."""
+        return 32
+
+    def score(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
+        """Rewards of conversations, shape ``(n,)``, float64.
+
+        Raises:
+            ScoringError: when any conversation has no reward; the message says which and why.
+        """
+        rewards: list[float] = []
+        for start in range(0, len(conversations), self.batch_size):
+            for offset, scored in enumerate(self.score_batch(conversations[start : start + self.batch_size])):
+                if scored.reward is None:
+                    raise ScoringError(f"Conversation {start + offset} has no reward: {scored.reason}.")
+                rewards.append(scored.reward)
+        return np.asarray(rewards, dtype=np.float64)

@@ -1,0 +1,79 @@
+"""The one door: a SOURCE becomes a `RewardModel`, or a refusal that says why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rmaudit.errors import LoadRefusedError, UsageError
+from rmaudit.models import source as sources
+from rmaudit.models.checkpoint import Checkpoint, read_checkpoint
+from rmaudit.models.detect import detect
+from rmaudit.models.interface import LoadOptions, RewardModel
+
+DEMO = Path(__file__).parents[1] / "demo_model"
+"""Where the package keeps its own reward model."""
+
+
+def load(source: str, options: LoadOptions | None = None) -> RewardModel:
+    """Load a reward model.
+
+    Args:
+        source: ``demo``, a checkpoint folder, ``owner/name[@revision]``, ``python:FILE.py:NAME`` or
+            ``scores:FILE.jsonl``.
+        options: how to load it; the defaults are right for most checkpoints.
+
+    Raises:
+        UsageError: when the source or an option makes no sense.
+        LoadRefusedError: when the checkpoint cannot be trusted to give its own scores.
+        ScoringError: when a scores file holds no scores.
+    """
+    options = options or LoadOptions()
+    _check(options)
+    parsed = sources.parse_source(source, options.revision)
+    if isinstance(parsed, sources.CallableSource):
+        from rmaudit.models.callable import load_callable
+
+        return load_callable(parsed, source, options)
+    if isinstance(parsed, sources.ScoresSource):
+        from rmaudit.models.scores_file import load_scores
+
+        return load_scores(parsed, source)
+    checkpoint = _open(parsed, options)
+    detection = detect(checkpoint, options.format)
+    return detection.family.load(checkpoint, detection, source, options)
+
+
+def open_checkpoint(source: str, options: LoadOptions | None = None) -> Checkpoint:
+    """Read everything but the weights of a checkpoint, for looking at it without loading it.
+
+    Raises:
+        UsageError: when the source is no checkpoint.
+        LoadRefusedError: when there is no model, or a file is damaged, missing or outside the folder.
+    """
+    options = options or LoadOptions()
+    parsed = sources.parse_source(source, options.revision)
+    if isinstance(parsed, sources.CallableSource | sources.ScoresSource):
+        raise UsageError(f"{source} is not a checkpoint, so there are no files of a model to look at.")
+    return _open(parsed, options)
+
+
+def _open(source: sources.DemoSource | sources.FolderSource | sources.HubSource, options: LoadOptions) -> Checkpoint:
+    if isinstance(source, sources.HubSource):
+        from rmaudit.models.hub import download
+
+        folder = download(source, offline=options.offline, allow_pickle=options.allow_pickle)
+        return read_checkpoint(folder.path, options.allow_pickle, folder.commit)
+    if isinstance(source, sources.FolderSource):
+        return read_checkpoint(source.path, options.allow_pickle)
+    if not (DEMO / "config.json").is_file():
+        raise LoadRefusedError(
+            f"The demo model is not in this installation ({DEMO} has no config.json). Install the package again."
+        )
+    return read_checkpoint(DEMO)
+
+
+def _check(options: LoadOptions) -> None:
+    if options.batch_size is not None and options.batch_size < 1:
+        raise UsageError(f"--batch-size must be at least 1. Got {options.batch_size}.")
+    if options.max_length is not None and options.max_length < 1:
+        raise UsageError(f"--max-length must be at least 1. Got {options.max_length}.")

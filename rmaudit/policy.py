@@ -1,0 +1,104 @@
+"""The policy: every threshold, in one versioned file."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rmaudit.errors import UsageError
+from rmaudit.suites.finding import Severity
+
+DEFAULT_POLICY = Path(__file__).with_name("policy.yaml")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Bands(_Strict):
+    """Lower ends of the severity bands, in SRD."""
+
+    low: float
+    moderate: float
+    high: float
+    severe: float
+
+
+class MeasurementPolicy(_Strict):
+    """What turns an effect with its interval into a verdict and a severity."""
+
+    equivalence_margin: float = Field(gt=0)
+    alpha: float = Field(gt=0, lt=0.5)
+    bands: Bands
+    severe_flip_rate: float
+    severe_exchange_rate: float
+    quality_floor: float = Field(ge=0.5, lt=1)
+    noise_factor: float = Field(gt=0)
+    batch_tolerance: float = Field(gt=0)
+    max_error_share: float = Field(ge=0, lt=1)
+    minimum_clusters: int = Field(ge=3)
+
+
+class GatePolicy(_Strict):
+    """What a pipeline requires of a finished run."""
+
+    fail_at: Literal["low", "moderate", "high", "severe"]
+    probes: Literal["primary", "all"]
+    required_suites: list[str]
+    allow_inconclusive: bool
+    require_tracks_quality: bool
+    require_self_test: bool
+
+
+class Policy(_Strict):
+    """Both parts, with the version that a report names."""
+
+    name: str
+    version: int = Field(ge=1)
+    measurement: MeasurementPolicy
+    gate: GatePolicy
+
+    def severity(self, srd: float) -> Severity:
+        """Band of an absolute SRD."""
+        bands = self.measurement.bands
+        for name in ("severe", "high", "moderate", "low"):
+            if srd >= getattr(bands, name):
+                return name  # type: ignore[return-value]
+        return "none"
+
+
+def load_policy(path: Path | None = None) -> Policy:
+    """Read a policy file, or the one that ships.
+
+    Raises:
+        UsageError: when the file is missing, is no YAML, or has an unknown key or a wrong value.
+    """
+    path = path or DEFAULT_POLICY
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"The policy file {path} cannot be read: {error}") from error
+    try:
+        return Policy.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"The policy file {path} is wrong at {where!r}: {first['msg']}{_hint(first)}.") from error
+
+
+def _hint(error: object) -> str:
+    """A known key close to an unknown one, as the end of a message."""
+    if not isinstance(error, dict) or error.get("type") != "extra_forbidden":
+        return ""
+    known = [
+        *Policy.model_fields,
+        *MeasurementPolicy.model_fields,
+        *GatePolicy.model_fields,
+        *Bands.model_fields,
+    ]
+    close = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
+    return f"; did you mean {close[0]!r}" if close else ""

@@ -1,0 +1,113 @@
+"""Puts the parts of a report together: headline, warnings, coverage, disclosure, caveats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rmaudit.disclosure.coverage import coverage_rows
+from rmaudit.disclosure.items import disclosure_items
+from rmaudit.models.interface import SelfCheck
+from rmaudit.reporting.report import ModelBlock, Report, Ruler, RunBlock, Settings
+from rmaudit.suites.finding import Finding
+
+CAVEATS = [
+    "Evaluations are no proof of safety: an audit can show that a bias is there, never that none is.",
+    "A static audit cannot certify a mitigation. A debiased model may have moved its bias to a correlated feature that "
+    "was not probed, and no score on an audit set can tell the two apart; read all axes together and look again at what "
+    "a policy trained on this reward does.",
+    "Effects are measured on the shipped probes. They speak for prompts like those, in English, and not for every use.",
+    "Intervals are computed by cluster and are approximate; below about 50 clusters they are not exact.",
+]
+
+
+def compose(
+    model: ModelBlock,
+    self_test: Sequence[SelfCheck],
+    settings: Settings,
+    ruler: Ruler,
+    findings: Sequence[Finding],
+    failures: Mapping[str, int],
+    run: RunBlock,
+) -> Report:
+    """The report of a run.
+
+    Args:
+        model: which model.
+        self_test: what it showed after loading.
+        settings: what was asked for.
+        ruler: what one unit of its reward means.
+        findings: of all probes.
+        failures: why conversations have no reward, with how many each.
+        run: times and machine.
+    """
+    model = model.model_copy(update={"self_test": list(self_test)})
+    return Report(
+        headline=_headline(findings, ruler),
+        warnings=_warnings(self_test, ruler, failures, findings),
+        model=model,
+        settings=settings,
+        ruler=ruler,
+        findings_=list(findings),
+        coverage=coverage_rows(findings),
+        disclosure=disclosure_items(model, findings, None),
+        caveats=CAVEATS,
+        run=run,
+    )
+
+
+def _headline(findings: Sequence[Finding], ruler: Ruler) -> str:
+    primary = [finding for finding in findings if finding.primary]
+    if all(finding.verdict == "not_measurable" for finding in primary):
+        return f"Nothing could be measured. {ruler.reason or primary[0].reason if primary else ''}".strip()
+    parts = []
+    present = [finding for finding in primary if finding.verdict == "present"]
+    if present:
+        parts.append(
+            "Bias is present in "
+            + _joined([f"{finding.suite} ({_effect(finding)}, {finding.severity})" for finding in present])
+        )
+    for verdict, words in (
+        ("negligible", "shown to be negligible in"),
+        ("inconclusive", "neither shown nor ruled out in"),
+        ("not_measurable", "not measurable in"),
+    ):
+        named = [finding.suite for finding in primary if finding.verdict == verdict]
+        if named:
+            parts.append(f"{words} {_joined(named)}")
+    sentence = "; ".join(parts) + "."
+    return sentence if present else f"On the primary probes bias is {sentence}"
+
+
+def _warnings(
+    self_test: Sequence[SelfCheck], ruler: Ruler, failures: Mapping[str, int], findings: Sequence[Finding]
+) -> list[str]:
+    warnings = []
+    if ruler.wsd is None:
+        warnings.append(ruler.reason or "Nothing could be measured.")
+    elif not ruler.tracks_quality:
+        warnings.append(f"This was not shown to be a working reward model. {ruler.reason}")
+    elif ruler.reason:
+        warnings.append(ruler.reason)
+    warnings += [f"Self-test failed: {check.name}. {check.detail}" for check in self_test if check.passed is False]
+    if failures:
+        total = sum(failures.values())
+        worst = max(failures, key=lambda reason: failures[reason])
+        warnings.append(
+            f"{total:,} conversations have no reward and were left out, never replaced; most often because: {worst}."
+        )
+    undecided = [finding.probe for finding in findings if finding.primary and finding.verdict == "inconclusive"]
+    if undecided:
+        warnings.append(
+            "Inconclusive is not a pass: for "
+            + _joined(undecided)
+            + " this run could neither show a bias nor rule it out. A larger tier may settle it."
+        )
+    return warnings
+
+
+def _effect(finding: Finding) -> str:
+    return f"{finding.srd.estimate or 0.0:+.2f} SRD"
+
+
+def _joined(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -1,0 +1,178 @@
+"""The report as one HTML file: no script, no network, readable on a phone, on paper and by a screen reader."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from rmaudit.reporting import outline, plots, text
+from rmaudit.reporting.diff import mark_difference
+from rmaudit.reporting.report import Report
+from rmaudit.resources import reports_dir
+from rmaudit.suites.finding import Estimate, Finding
+
+_LINK = re.compile(r"https://[A-Za-z0-9][A-Za-z0-9./_~%&=?#:+-]*[A-Za-z0-9/]")
+
+_FORMATS: Mapping[str, Callable[[float], str]] = {
+    "srd": text.signed,
+    "rate": text.signed,
+    "share": text.percent,
+    "p": text.p_value,
+    "plain": text.fixed,
+    "raw": lambda value: text.significant(value, 4),
+    "count": lambda value: text.count(int(value)),
+}
+
+
+def render(report: Report, bands: Mapping[str, float] | None = None) -> bytes:
+    """Render a report as a single HTML page.
+
+    Args:
+        report: the audit.
+        bands: severity to its lower bound in absolute SRD, in rising order, as in the policy that was used; drawn
+            behind the effects. Without it only the equivalence margin is drawn.
+
+    Returns:
+        UTF-8 bytes of a page that loads nothing and runs nothing.
+    """
+    thresholds = list(bands.values()) if bands else []
+    primary = outline.primary(report)
+    margin = max([finding.margin for finding in primary], default=0.05)
+    page = _environment().get_template("report.html").render(
+        report=report,
+        sections=outline.sections(report),
+        primary=primary,
+        untested=outline.untested(report),
+        completeness=outline.completeness(report.disclosure),
+        tally=_tally(primary),
+        coverage_tally=_coverage_tally(report),
+        bands=thresholds,
+        band_names=list(bands or ()),
+        forest_scale=plots.scale_for([finding.srd for finding in primary], margin),
+        forest_margin=margin if primary else None,
+        accuracy_scale=_accuracy_scale(report),
+        page_stamp=_page_stamp(report),
+    )  # fmt: skip
+    return page.encode("utf-8")
+
+
+def anchor(finding: Finding) -> str:
+    """The id by which a finding is cited, such as ``finding/length/padding-ladder``."""
+    return f"finding/{_slug(finding.suite)}/{_slug(finding.probe)}"
+
+
+def number(value: float | None, style: str = "plain", missing: str | None = None) -> Markup:
+    """A number as people read it, carrying the exact one of ``report.json`` in its ``value``."""
+    if value is None:
+        reason = text.one_line(missing or "not available", 300)
+        return Markup('<span class="null" title="{}">n/a</span>').format(reason)
+    return Markup('<data value="{exact}" title="{exact}">{}</data>').format(
+        _FORMATS[style](value), exact=text.exact(value)
+    )
+
+
+def interval(estimate: Estimate, style: str = "srd") -> Markup:
+    """The interval of an estimate in brackets; nothing where there is none."""
+    if estimate.low is None and estimate.high is None:
+        return Markup("")
+    return Markup('<span class="ci">[{}, {}]</span>').format(
+        number(estimate.low, style), number(estimate.high, style)
+    )
+
+
+def linked(value: str) -> Markup:
+    """A text whose https addresses can be followed; nothing else becomes a link."""
+    value, parts, last = text.one_line(value), [], 0
+    for match in _LINK.finditer(value):
+        parts += [
+            escape(value[last : match.start()]),
+            Markup('<a href="{url}" rel="noreferrer noopener">{url}</a>').format(url=match[0]),
+        ]
+        last = match.end()
+    return Markup("").join([*parts, escape(value[last:])])
+
+
+def difference(value: str, other: str | None) -> Markup:
+    """A text with the words marked that the other text lacks."""
+    value = text.clean(value)
+    if other is None:
+        return escape(value)
+    return Markup("").join(
+        Markup("<mark>{}</mark>").format(segment.text) if segment.changed else escape(segment.text)
+        for segment in mark_difference(value, text.clean(other))
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(reports_dir() / "templates"),
+        autoescape=True,  # for every template, whatever its name ends in
+        undefined=StrictUndefined,
+        finalize=_safe_output,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {
+        "anchor": anchor,
+        "axis": plots.axis,
+        "ci": interval,
+        "comparisons": outline.comparisons,
+        "coverage_status": outline.coverage_status,
+        "coverage_words": text.COVERAGE,
+        "difference": difference,
+        "histogram": plots.histogram,
+        "icon": plots.icon,
+        "interval_plot": plots.interval,
+        "linked": linked,
+        "most_examples": outline.MOST_EXAMPLES,
+        "number": number,
+        "point": lambda value: Estimate(estimate=value),
+        "scale_for": plots.scale_for,
+        "shares": plots.shares,
+        "words": text,
+    }
+    environment.filters |= {"slug": _slug, "line": text.one_line}
+    return environment
+
+
+def _safe_output(value: Any) -> Any:
+    """Clean each text that a template prints, and let no number through that was not formatted."""
+    if isinstance(value, Markup):
+        return value
+    if isinstance(value, str):
+        return text.clean(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise TypeError(f"a template must not print {type(value).__name__} as it is")
+
+
+def _slug(value: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", value)[:80] or "-"
+
+
+def _tally(findings: list[Finding]) -> list[tuple[str, int]]:
+    verdicts: list[str] = [finding.verdict for finding in findings]
+    return [(verdict, verdicts.count(verdict)) for verdict in text.VERDICTS]
+
+
+def _coverage_tally(report: Report) -> list[tuple[str, int]]:
+    statuses = [outline.coverage_status(row) for row in report.coverage]
+    return [(status, statuses.count(status)) for status in text.COVERAGE]
+
+
+def _accuracy_scale(report: Report) -> plots.Scale:
+    """From somewhat below the lowest accuracy shown to 1."""
+    shown = [report.ruler.accuracy, *(domain.accuracy for domain in report.ruler.domains)]
+    values = [value for entry in shown for value in (entry.estimate, entry.low) if value is not None]
+    lowest = min([0.4, *values, *report.ruler.baselines.values()])
+    return plots.Scale(max(0.0, lowest - 0.03), 1.0)
+
+
+def _page_stamp(report: Report) -> str:
+    """Identity for the head of each printed page: hexadecimal digits alone may enter a style sheet."""
+    identity = text.short_identity(report.model.identity)
+    return identity if re.fullmatch(r"[0-9a-f]+", identity) else ""

@@ -1,0 +1,109 @@
+"""What the report's readers look for, picked out of a `Report` once for all formats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rmaudit.reporting.report import CoverageRow, DisclosureItem, Report
+from rmaudit.suites.finding import Example, ExampleArm, Finding
+
+MOST_EXAMPLES = 50
+"""Examples of one finding that a report shows."""
+
+
+class Section(NamedTuple):
+    """The findings of one suite."""
+
+    suite: str
+    question: str
+    findings: tuple[Finding, ...]
+
+
+class Completeness(NamedTuple):
+    """How much of the disclosure list is filled, in three parts that are never added up."""
+
+    measured: int
+    """Measured by the audit or read from the checkpoint's files."""
+    declared: int
+    missing: int
+    """Not provided, or refused."""
+    refused: int
+    """Part of `missing`."""
+    total: int
+
+
+class Comparison(NamedTuple):
+    """An arm of an example, and the text it is to be read against."""
+
+    arm: ExampleArm
+    against: str | None
+    """``None``: shown as it is."""
+
+
+def sections(report: Report) -> list[Section]:
+    """Findings by suite, in the order in which the suites were asked for; primary probes come first."""
+    order = list(dict.fromkeys([*report.settings.suites, *(finding.suite for finding in report.findings_)]))
+    found = []
+    for suite in order:
+        findings = sorted(
+            (finding for finding in report.findings_ if finding.suite == suite),
+            key=lambda finding: not finding.primary,
+        )
+        if findings:
+            found.append(Section(suite, findings[0].question, tuple(findings)))
+    return found
+
+
+def primary(report: Report) -> list[Finding]:
+    """The pre-declared findings, one a suite, in the order of the sections."""
+    return [finding for section in sections(report) for finding in section.findings if finding.primary]
+
+
+def coverage_status(row: CoverageRow) -> str:
+    """Key of a row in `text.COVERAGE`: facts without a test are described, and not 'not tested'."""
+    return "described" if row.status == "not_tested" and row.measured_by else row.status
+
+
+def untested(report: Report) -> list[CoverageRow]:
+    """Challenges about which this run has no verdict."""
+    return [
+        row for row in report.coverage if row.status in {"not_tested", "disclosure_only", "not_measurable"}
+    ]
+
+
+def completeness(items: Sequence[DisclosureItem]) -> Completeness:
+    """Count the disclosure items by where their value comes from."""
+    by = [item.provenance for item in items]
+    refused = by.count("refused")
+    return Completeness(
+        measured=by.count("measured") + by.count("extracted"),
+        declared=by.count("declared"),
+        missing=by.count("missing") + refused,
+        refused=refused,
+        total=len(by),
+    )
+
+
+def comparisons(example: Example) -> list[Comparison]:
+    """Say for each arm which text it differs from.
+
+    Two arms are read against each other. Of more, the first control (or else the first arm) is shown as it is, and
+    the others are read against it.
+    """
+    arms = example.arms
+    if len(arms) == 2:
+        return [Comparison(arms[0], arms[1].response), Comparison(arms[1], arms[0].response)]
+    base = next((arm for arm in arms if arm.role == "control"), arms[0] if arms else None)
+    return [Comparison(arm, None if arm is base or base is None else base.response) for arm in arms]
+
+
+def worst_examples(report: Report, n: int = 3) -> list[tuple[Finding, Example]]:
+    """The largest examples, one a finding at most, of the findings that are present (or else of all primary)."""
+    findings = [finding for finding in report.findings_ if finding.verdict == "present"] or primary(report)
+    picked = []
+    for finding in findings:
+        worst = [example for example in finding.examples if example.kind == "worst"]
+        if worst:
+            picked.append((finding, max(worst, key=lambda example: abs(example.effect))))
+    return sorted(picked, key=lambda pair: (not pair[0].primary, -abs(pair[1].effect)))[:n]

@@ -1,0 +1,1 @@
+"""From conversations to rewards: what to score in which batches, and the engine that does it."""

@@ -1,0 +1,146 @@
+"""Scores a file of conversations, for ``rmaudit score``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rmaudit.conversation import Conversation, conversation_problem
+from rmaudit.errors import ScoringError, UsageError
+from rmaudit.models.interface import LoadOptions, RewardModel, Scored
+from rmaudit.progress import Progress
+from rmaudit.runs.atomic import write_atomically
+from rmaudit.scoring.plan import conversation_key
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What was written."""
+
+    lines: int
+    unscored: int
+    """Lines with a null reward."""
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One input line: what to score under which name, or why it cannot be."""
+
+    id: Any
+    parts: tuple[tuple[str, Conversation], ...]
+    """Output field and conversation."""
+    fields: tuple[str, ...]
+    problem: str | None = None
+
+
+def score_file(source: str, path: Path, out: Path, options: LoadOptions, progress: Progress) -> FileResult:
+    """Score every line of a JSON Lines file and write one line each, in order, whole or not at all.
+
+    Raises:
+        UsageError: when the input cannot be read or is empty, or the output cannot be written.
+        ScoringError: when not a single line could be scored.
+    """
+    lines = list(_read(path))
+    if not lines:
+        raise UsageError(f"{path} holds no lines to score. Give one JSON object a line, with messages.")
+    if not out.resolve().parent.is_dir():
+        raise UsageError(f"The folder of {out} does not exist. Create it, or give --out another place.")
+    from rmaudit.models.load import load
+
+    progress.stage(f"Loading {source}")
+    model = load(source, options)
+    scored = _score_all(model, [conversation for line in lines for _, conversation in line.parts], progress)
+    results = iter(scored)
+    written: list[dict[str, Any]] = []
+    for line in lines:
+        parts = {name: next(results) for name, _ in line.parts}
+        written.append(_answer(line, parts))
+    unscored = sum("reason" in answer for answer in written)
+    if unscored == len(written):
+        raise ScoringError(
+            f"None of the {len(written):,} lines of {path} could be scored: {written[0]['reason']}. Nothing was written."
+        )
+    text = "".join(json.dumps(answer, ensure_ascii=True, allow_nan=False) + "\n" for answer in written)
+    write_atomically(out, text.encode("ascii"))
+    return FileResult(len(written), unscored)
+
+
+def _read(path: Path) -> Iterator[_Line]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}. Give a UTF-8 file with one JSON object a line.") from error
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            data = json.loads(line)
+        except ValueError as error:
+            raise UsageError(f"{path}, line {number} is not JSON: {error}.") from error
+        if not isinstance(data, dict):
+            raise UsageError(f"{path}, line {number} is not an object with messages, or prompt, chosen and rejected.")
+        yield _understood(data)
+
+
+def _understood(data: dict[str, Any]) -> _Line:
+    if "messages" in data:
+        problem = conversation_problem(data["messages"])
+        parts = () if problem else (("reward", _plain(data["messages"])),)
+        return _Line(data.get("id"), parts, ("reward",), problem)
+    fields = ("reward_chosen", "reward_rejected")
+    missing = [name for name in ("chosen", "rejected") if name not in data]
+    if missing:
+        wanted = "messages" if len(missing) == 2 else " and ".join(missing)
+        return _Line(data.get("id"), (), fields if len(missing) == 1 else ("reward",), f"the line has no {wanted}")
+    pair: list[tuple[str, Conversation]] = []
+    for field, name in zip(fields, ("chosen", "rejected"), strict=True):
+        conversation = _joined(data.get("prompt"), data[name])
+        problem = conversation_problem(conversation)
+        if problem:
+            return _Line(data.get("id"), (), fields, f"{name}: {problem}")
+        pair.append((field, _plain(conversation)))
+    return _Line(data.get("id"), tuple(pair), fields)
+
+
+def _joined(prompt: Any, answer: Any) -> Any:
+    """Prompt and answer as one conversation; each is a string or a list of messages."""
+    before = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else (prompt or [])
+    after = [{"role": "assistant", "content": answer}] if isinstance(answer, str) else answer
+    if not isinstance(before, list) or not isinstance(after, list):
+        return None
+    # Some sets repeat the prompt at the head of each answer's messages.
+    return after if before and after[: len(before)] == before else [*before, *after]
+
+
+def _plain(messages: Sequence[dict[str, Any]]) -> Conversation:
+    return [{"role": turn["role"], "content": turn["content"]} for turn in messages]
+
+
+def _score_all(model: RewardModel, conversations: Sequence[Conversation], progress: Progress) -> list[Scored]:
+    """Score conversations, equal ones once and like lengths together; results in the order of the question."""
+    keys = [conversation_key(conversation) for conversation in conversations]
+    unique = dict(zip(keys, conversations, strict=True))
+    prepare = getattr(model, "prepare", None)
+    if prepare is not None:
+        prepare(list(unique.values()))
+    lengths = dict(zip(unique, model.lengths(list(unique.values())), strict=True))
+    ordered = sorted(unique, key=lambda key: -lengths[key])
+    results: dict[str, Scored] = {}
+    progress.start(len(ordered), "conversations")
+    for start in range(0, len(ordered), model.batch_size):
+        chunk = ordered[start : start + model.batch_size]
+        results |= zip(chunk, model.score_batch([unique[key] for key in chunk]), strict=True)
+        progress.advance(len(chunk), "conversations")
+    progress.finish()
+    return [results[key] for key in keys]
+
+
+def _answer(line: _Line, parts: dict[str, Scored]) -> dict[str, Any]:
+    answer: dict[str, Any] = {"id": line.id} if line.id is not None else {}
+    answer |= {field: parts[field].reward if field in parts else None for field in line.fields}
+    reasons = [result.reason for result in parts.values() if result.reward is None]
+    reason = line.problem or "; ".join(dict.fromkeys(str(reason) for reason in reasons))
+    return answer | ({"reason": reason} if reason else {})

@@ -1,0 +1,118 @@
+"""The plan: which conversations are scored, in which batches, decided before the first forward pass.
+
+Equal conversations are scored once. Batches hold conversations of like length, so that little is padded, and
+are the unit of resumption: an interrupted run repeats the same arithmetic.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rmaudit.conversation import Conversation
+from rmaudit.models.interface import RewardModel
+from rmaudit.suites.spec import Item
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a reward is needed: one arm of one item of one suite (or of the panel)."""
+
+    suite: str
+    item: str
+    arm: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Conversations that go through the model together."""
+
+    conversations: tuple[Conversation, ...]
+    targets: tuple[tuple[Target, ...], ...]
+    """For each conversation, all places that need its reward."""
+    label: str
+    """What is being scored, for the progress line."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All batches in order. The panel's come first, since the ruler decides whether the rest makes sense."""
+
+    batches: tuple[Batch, ...]
+    panel_batches: int
+    """How many of the batches are the panel's."""
+    sha256: str
+    """Digest of every conversation with its targets, in order: two runs with one digest measured the same."""
+
+    @property
+    def conversations(self) -> int:
+        """Conversations asked for, repeats included."""
+        return sum(len(targets) for batch in self.batches for targets in batch.targets)
+
+    @property
+    def unique(self) -> int:
+        """Conversations that the model sees."""
+        return sum(len(batch.conversations) for batch in self.batches)
+
+
+def make_plan(panel: Sequence[Item], suites: Iterable[tuple[str, Sequence[Item]]], model: RewardModel) -> Plan:
+    """Plan the scoring of the panel and of suites for a model.
+
+    Args:
+        panel: items of the panel.
+        suites: name and items of each suite.
+        model: tells lengths and a good batch size.
+    """
+    seen: dict[str, int] = {}
+    conversations: list[Conversation] = []
+    targets: list[list[Target]] = []
+    owners: list[str] = []
+    for name, items in [("panel", panel), *suites]:
+        for item in items:
+            for arm in item.arms:
+                conversation = item.conversation(arm)
+                key = conversation_key(conversation)
+                if key not in seen:
+                    seen[key] = len(conversations)
+                    conversations.append(conversation)
+                    targets.append([])
+                    owners.append(name)
+                targets[seen[key]].append(Target(name, item.id, arm))
+    prepare = getattr(model, "prepare", None)
+    if prepare is not None:
+        prepare(conversations)
+    lengths = model.lengths(conversations)
+    of_panel = [index for index, owner in enumerate(owners) if owner == "panel"]
+    of_suites = [index for index, owner in enumerate(owners) if owner != "panel"]
+    batches: list[Batch] = []
+    for indices in (of_panel, of_suites):
+        # Longest first: if memory runs out it does so at once, and the estimate of the time left errs high.
+        ordered = sorted(indices, key=lambda index: (-lengths[index], index))
+        for start in range(0, len(ordered), model.batch_size):
+            chunk = ordered[start : start + model.batch_size]
+            batches.append(
+                Batch(
+                    tuple(conversations[index] for index in chunk),
+                    tuple(tuple(targets[index]) for index in chunk),
+                    "panel" if indices is of_panel else "suites",
+                )
+            )
+    panel_batches = -(-len(of_panel) // model.batch_size)
+    return Plan(tuple(batches), panel_batches, _digest(seen, targets))
+
+
+def conversation_key(conversation: Conversation) -> str:
+    """Key of a conversation: equal for equal messages and only for them."""
+    return json.dumps([[turn["role"], turn["content"]] for turn in conversation], ensure_ascii=False)
+
+
+def _digest(keys: Iterable[str], targets: Sequence[Sequence[Target]]) -> str:
+    digest = hashlib.sha256()
+    for key, places in zip(keys, targets, strict=True):
+        digest.update(key.encode("utf-8", "surrogatepass"))
+        for place in places:
+            digest.update(f"\0{place.suite}\0{place.item}\0{place.arm}".encode("utf-8", "surrogatepass"))
+        digest.update(b"\n")
+    return digest.hexdigest()

@@ -1,0 +1,47 @@
+"""p values corrected for how many questions were asked. One without an answer (``None``) was not asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from statsmodels.stats.multitest import multipletests
+
+
+def holm(p: Sequence[float | None]) -> list[float | None]:
+    """Holm's step-down correction: bounds the chance of any false alarm (Holm 1979, Scand. J. Stat. 6).
+
+    Args:
+        p: p values between 0 and 1; ``None`` stays ``None`` and does not count.
+
+    Returns:
+        Adjusted p values in the same order, between 0 and 1, never below the given ones.
+
+    Raises:
+        ValueError: when a p value is NaN or outside [0, 1].
+    """
+    return _corrected(p, "holm")
+
+
+def benjamini_hochberg(p: Sequence[float | None]) -> list[float | None]:
+    """Benjamini and Hochberg's correction: bounds the share of false alarms among alarms (1995, JRSS B 57).
+
+    Args:
+        p: p values between 0 and 1; ``None`` stays ``None`` and does not count.
+
+    Returns:
+        Adjusted p values (q) in the same order, between 0 and 1, never below the given ones.
+
+    Raises:
+        ValueError: when a p value is NaN or outside [0, 1].
+    """
+    return _corrected(p, "fdr_bh")
+
+
+def _corrected(p: Sequence[float | None], method: str) -> list[float | None]:
+    known = [value for value in p if value is not None]
+    if not all(0 <= value <= 1 for value in known):
+        raise ValueError("p values must lie between 0 and 1")
+    if not known:
+        return list(p)
+    adjusted = iter(multipletests(known, method=method)[1])
+    return [None if value is None else float(next(adjusted)) for value in p]

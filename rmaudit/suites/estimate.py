@@ -1,0 +1,238 @@
+"""From rewards to the numbers of a finding: effect, placebo, intervals and units. No threshold is applied here."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmaudit.stats.effects import calibrated_win, flip_rate_interval, win_probability
+from rmaudit.stats.intervals import (
+    Interval,
+    cluster_means,
+    mean_interval,
+    proportion_interval,
+    ratio_of_means_interval,
+    standard_error,
+)
+from rmaudit.stats.permutation import sign_flip_p
+from rmaudit.suites import carryover, groups
+from rmaudit.suites.designs import reader
+from rmaudit.suites.finding import Estimate
+from rmaudit.suites.groups import GroupResult
+from rmaudit.suites.panel import Scale
+from rmaudit.suites.reading import Rewards
+from rmaudit.suites.spec import Carryover, Groups, Item, Probe
+
+NOTHING = Estimate(estimate=None)
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ItemEffects:
+    """Effects of the items that could be measured, in within-prompt SDs."""
+
+    items: tuple[Item, ...]
+    effects: Array
+    """Shape (items,)."""
+    placebo: Array | None
+    """Effect of the placebo on the same items, NaN where an item has none; shape (items,)."""
+    n_errors: int
+    """Items left out because an arm has no reward."""
+
+    @property
+    def clusters(self) -> list[Hashable]:
+        """Cluster of each item."""
+        return [item.cluster for item in self.items]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a probe measured, before any verdict."""
+
+    effects: ItemEffects
+    srd: Estimate
+    placebo_srd: Estimate = NOTHING
+    adjusted_srd: Estimate = NOTHING
+    win_probability: Estimate = NOTHING
+    calibrated_win_probability: Estimate = NOTHING
+    exchange_rate: Estimate = NOTHING
+    flip_rate: Estimate = NOTHING
+    unit_reasons: dict[str, str] = field(default_factory=dict)
+    p_value: float | None = None
+    standard_errors: tuple[tuple[float, float, int], ...] = ()
+    """(estimate, standard error, degrees of freedom) of the effect, and of the effect beyond the placebo."""
+    cluster_sd: float = 0.0
+    """SD over clusters of the noisier of the two."""
+    n_clusters: int = 0
+    groups: tuple[GroupResult, ...] = ()
+    leading_group: str | None = None
+    """Group with the largest contrast, where the probe compares groups."""
+
+
+def item_effects(probe: Probe, items: Sequence[Item], rewards: Mapping[str, Rewards]) -> ItemEffects:
+    """Effect of a probe on each item, from rewards in within-prompt SDs (arms without reward are absent)."""
+    read = reader(probe.measure)
+    read_placebo = reader(probe.placebo) if probe.placebo else None
+    used: list[Item] = []
+    effects: list[float] = []
+    placebo: list[float] = []
+    errors = 0
+    for item in items:
+        reading = read(item)
+        if reading is None:
+            continue
+        have = rewards.get(item.id, {})
+        if not reading.roles.keys() <= have.keys():
+            errors += 1
+            continue
+        used.append(item)
+        effects.append(reading.effect(have))
+        control = read_placebo(item) if read_placebo else None
+        complete = control is not None and control.roles.keys() <= have.keys()
+        placebo.append(control.effect(have) if control is not None and complete else float("nan"))
+    values = np.asarray(placebo)
+    if isinstance(probe.measure, Carryover) and read_placebo is None and len(used) > 1:
+        values = _mismatched(probe.measure, used, rewards)
+    return ItemEffects(tuple(used), np.asarray(effects), None if np.isnan(values).all() else values, errors)
+
+
+def measure(probe: Probe, effects: ItemEffects, scale: Scale, rewards: Mapping[str, Rewards], seed: int) -> Measurement:
+    """Estimate a probe's effect in all units with cluster-aware 95% intervals.
+
+    Args:
+        probe: the probe.
+        effects: effects by item.
+        scale: the model's ruler.
+        rewards: rewards by item and arm, in within-prompt SDs (used where groups are compared).
+        seed: of permutations and bootstraps.
+    """
+    if isinstance(probe.measure, Groups):
+        return _measure_groups(probe.measure, effects, scale, rewards, seed)
+    clusters = effects.clusters
+    srd = mean_interval(effects.effects, clusters)
+    spread = [_spread(effects.effects, clusters)]
+    p = sign_flip_p(cluster_means(effects.effects, clusters), seed)
+    placebo = adjusted = None
+    if effects.placebo is not None:
+        paired = ~np.isnan(effects.placebo)
+        where = [cluster for cluster, keep in zip(clusters, paired, strict=True) if keep]
+        beyond = effects.effects[paired] - effects.placebo[paired]
+        placebo = mean_interval(effects.placebo[paired], where)
+        adjusted = mean_interval(beyond, where)
+        spread.append(_spread(beyond, where))
+        # The effect must differ from zero and from the placebo, so the weaker evidence of the two counts.
+        p = max(p, sign_flip_p(cluster_means(beyond, where), seed))
+    units, reasons = _gold_units(effects.effects, clusters, scale, seed)
+    return Measurement(
+        effects=effects,
+        srd=estimate(srd),
+        placebo_srd=estimate(placebo) if placebo else NOTHING,
+        adjusted_srd=estimate(adjusted or srd),
+        win_probability=estimate(proportion_interval(win_probability(effects.effects), clusters)),
+        unit_reasons=reasons,
+        p_value=p,
+        standard_errors=tuple((mean, se, df) for mean, se, df, _ in spread),
+        cluster_sd=max(sd for *_, sd in spread),
+        n_clusters=len(set(clusters)),
+        **units,
+    )
+
+
+def _measure_groups(
+    design: Groups, effects: ItemEffects, scale: Scale, rewards: Mapping[str, Rewards], seed: int
+) -> Measurement:
+    results = groups.compare(design, effects.items, rewards, seed)
+    margins = len(results)
+    leading = max(
+        ((result, index) for result in results for index in range(len(result.max_t.names))),
+        key=lambda entry: (
+            round(abs(float(entry[0].max_t.contrast[entry[1]])), 9),
+            entry[0].max_t.contrast[entry[1]],
+        ),
+    )
+    result, index = leading
+    table = result.max_t
+    srd = Estimate(estimate=float(table.contrast[index]), low=float(table.low[index]), high=float(table.high[index]))
+    p = min(1.0, margins * min(each.max_t.p_omnibus for each in results))
+    errors = tuple(
+        (
+            float(each.max_t.contrast[i]),
+            float(each.max_t.standard_error[i]),
+            each.n_units[each.max_t.names[i]] - 1,
+        )
+        for each in results
+        for i in range(len(each.max_t.names))
+    )
+    placebo = NOTHING
+    if effects.placebo is not None:
+        paired = ~np.isnan(effects.placebo)
+        where = [cluster for cluster, keep in zip(effects.clusters, paired, strict=True) if keep]
+        placebo = estimate(mean_interval(effects.placebo[paired], where))
+    reason = "The probe compares more than two groups; this unit needs a treated and a control answer."
+    exchange, reasons = (
+        NOTHING,
+        dict.fromkeys(("win_probability", "flip_rate", "calibrated_win_probability"), reason),
+    )
+    if scale.gold_reason is None and float(scale.margins.mean()) > 0:
+        margin = float(scale.margins.mean())
+        exchange = Estimate(
+            estimate=float(table.contrast[index]) / margin,
+            low=float(table.low[index]) / margin,
+            high=float(table.high[index]) / margin,
+        )
+    else:
+        reasons["exchange_rate"] = scale.gold_reason or "The panel's gold margin is not positive."
+    return Measurement(
+        effects=effects,
+        srd=srd,
+        placebo_srd=placebo,
+        adjusted_srd=srd,
+        exchange_rate=exchange,
+        unit_reasons=reasons,
+        p_value=p,
+        standard_errors=errors,
+        cluster_sd=max(se * (df + 1) ** 0.5 for _, se, df in errors),
+        n_clusters=sum(result.n_units.values()),
+        groups=tuple(results),
+        leading_group=table.names[index],
+    )
+
+
+def _gold_units(
+    effects: Array, clusters: Sequence[Hashable], scale: Scale, seed: int
+) -> tuple[dict[str, Estimate], dict[str, str]]:
+    names = ("calibrated_win_probability", "exchange_rate", "flip_rate")
+    if scale.gold_reason is not None:
+        return {}, dict.fromkeys(names, scale.gold_reason)
+    units: dict[str, Estimate] = {}
+    reasons: dict[str, str] = {}
+    if scale.temperature is not None:
+        units[names[0]] = estimate(mean_interval(calibrated_win(effects, scale.temperature), clusters))
+    try:
+        by_prompt = cluster_means(scale.margins, scale.margin_prompts.tolist())
+        units[names[1]] = estimate(ratio_of_means_interval(cluster_means(effects, clusters), by_prompt, seed))
+    except ValueError as error:
+        reasons[names[1]] = str(error)
+    # Shown for the effect as it stands: what it would do for the worse answer of a pair.
+    signed = effects if effects.mean() >= 0 else -effects
+    units[names[2]] = estimate(flip_rate_interval(signed, clusters, scale.margins, scale.margin_prompts.tolist(), seed))
+    return units, reasons
+
+
+def _mismatched(measure: Carryover, items: Sequence[Item], rewards: Mapping[str, Rewards]) -> Array:
+    gaps = [carryover.gaps(measure, item, rewards[item.id]) for item in items]
+    return np.asarray([carryover.mismatched_effect(own, gaps[index - 1]) for index, own in enumerate(gaps)])
+
+
+def _spread(values: Array, clusters: Sequence[Hashable]) -> tuple[float, float, int, float]:
+    means = cluster_means(values, clusters)
+    error, df = standard_error(values, clusters)
+    return float(means.mean()), error, df, float(means.std(ddof=1))
+
+
+def estimate(interval: Interval) -> Estimate:
+    """An interval as it stands in a finding."""
+    return Estimate(estimate=float(interval.estimate), low=float(interval.low), high=float(interval.high))

@@ -1,0 +1,170 @@
+"""What a probe found: an effect with its interval, in four units, and a verdict."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Verdict = Literal["present", "negligible", "inconclusive", "not_measurable"]
+Severity = Literal["none", "low", "moderate", "high", "severe"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Estimate(_Frozen):
+    """A number with its 95% interval."""
+
+    estimate: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+class DomainAccuracy(_Frozen):
+    """Panel accuracy on one domain."""
+
+    domain: str
+    n_prompts: int
+    n_pairs: int
+    accuracy: Estimate
+
+
+class Ruler(_Frozen):
+    """What one unit of reward means for this model, read off the panel."""
+
+    panel: str
+    panel_sha256: str
+    n: int
+    """Prompts."""
+    n_responses: int
+    n_pairs: int
+    """Pairs of responses of different known quality."""
+    n_errors: int
+    wsd: float | None
+    """Within-prompt SD of the reward: the unit of SRD."""
+    wsd_robust: float | None
+    """1.4826 times the median absolute deviation within prompts."""
+    score_noise: float | None
+    """SD of the difference between two scorings of the same conversation."""
+    temperature: float | None
+    accuracy: Estimate
+    """Share of panel pairs ordered as people do, ties half. Chance 0.5, ideal 1."""
+    gold_margin: float | None
+    """Mean reward difference, better minus worse response."""
+    tracks_quality: bool | None
+    reason: str | None
+    domains: list[DomainAccuracy]
+    baselines: dict[str, float]
+    """Accuracy on the same pairs of rules that read no meaning: the longer answer, the shorter, …"""
+
+
+class ExampleArm(_Frozen):
+    """One text of an example, with the reward it got, beside the item's other arms."""
+
+    arm: str
+    role: str
+    """``treated``, ``control``, ``placebo`` …: what the arm is in this probe."""
+    response: str
+    reward: float
+    """Reward minus the mean over the item's arms, in SRD, so that it reads alike for every model."""
+
+
+class Example(_Frozen):
+    """An item shown to the reader."""
+
+    kind: Literal["worst", "median", "random"]
+    item: str
+    cluster: str
+    effect: float
+    """The item's own effect in SRD."""
+    prompt: str
+    """The turns before the answer, as text. Empty when the arms have different prompts; then each arm's
+    response starts with its prompt."""
+    arms: list[ExampleArm]
+    source: str | None = None
+
+
+class Group(_Frozen):
+    """One group's result where a probe compares groups."""
+
+    name: str
+    margin: str
+    """The factor by which it is grouped."""
+    srd: Estimate
+    """Mean reward of the group minus the mean of the other groups, in SRD; ideal 0. Simultaneous interval."""
+    n_units: int
+    """Names (or terms) in the group."""
+    n_items: int
+
+
+class Histogram(_Frozen):
+    """Distribution of the items' effects in SRD, for drawing."""
+
+    edges: list[float]
+    """Bin edges, one more than counts; the outer bins also hold what lies beyond."""
+    counts: list[int]
+
+
+class Finding(_Frozen):
+    """One probe's result. Unknown is ``None`` and `reason` (or `unit_reasons`) says why."""
+
+    suite: str
+    probe: str
+    title: str
+    question: str
+    design: str
+    primary: bool
+    verdict: Verdict
+    severity: Severity
+    direction: Literal["+", "-"] | None
+    """Sign of the effect."""
+    direction_of_bias: Literal["+", "-", "either"]
+    """Sign that counts as bias; the other one is health."""
+    statement: str
+    """The finding in one sentence."""
+    reason: str | None = None
+    """Why the verdict is not decided, or what limits it."""
+    unit: str
+    formula: str
+    srd: Estimate
+    """Mean paired reward difference over the model's within-prompt SD. Ideal 0."""
+    placebo_srd: Estimate
+    """The same for an edit of equal size that should not matter. Ideal 0."""
+    adjusted_srd: Estimate
+    """Effect minus placebo, paired by item. Ideal 0. Equal to `srd` where there is no placebo."""
+    win_probability: Estimate
+    """P(treated scores above control), ties half. Ideal 0.5."""
+    calibrated_win_probability: Estimate
+    """Mean sigmoid(difference / temperature). Ideal 0.5."""
+    exchange_rate: Estimate
+    """Mean difference over the panel's good-versus-bad margin. Ideal 0."""
+    flip_rate: Estimate
+    """Share of rightly ordered panel pairs that the effect would reverse if only the worse answer had it."""
+    unit_reasons: dict[str, str] = Field(default_factory=dict)
+    """Why a unit above is null."""
+    margin: float
+    """Equivalence margin in SRD."""
+    p_value: float | None
+    """Two-sided sign-flip permutation p of the effect beyond the placebo."""
+    p_adjusted: float | None
+    correction: str
+    """How `p_adjusted` was corrected."""
+    equivalence_p: float | None
+    """p of the equivalence test; below 0.05 means that negligible was shown."""
+    n_items: int
+    n_clusters: int
+    n_errors: int
+    n_truncated: int
+    n_ties: int
+    detection_limit: float | None
+    """Smallest effect in SRD that this run would have called present in four of five repeats."""
+    clusters_needed: int | None
+    """Clusters that would settle an inconclusive verdict."""
+    histogram: Histogram | None = None
+    groups: list[Group] = Field(default_factory=list)
+    examples: list[Example] = Field(default_factory=list)
+    citations: list[str] = Field(default_factory=list)
+    limits: str | None = None
+    sensitive: bool = False

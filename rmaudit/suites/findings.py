@@ -1,0 +1,311 @@
+"""All findings of a run: every probe measured, corrected for their number, judged and put into words."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from rmaudit.policy import Policy
+from rmaudit.stats.multiplicity import benjamini_hochberg, holm
+from rmaudit.suites.designs import reader
+from rmaudit.suites.estimate import NOTHING, Measurement, item_effects, measure
+from rmaudit.suites.finding import Estimate, Example, ExampleArm, Finding, Group, Histogram
+from rmaudit.suites.load import LoadedSuite
+from rmaudit.suites.panel import Scale
+from rmaudit.suites.reading import Rewards
+from rmaudit.suites.spec import Groups, Item, Probe, Suite
+from rmaudit.suites.verdict import Judgement, judge
+
+MOST_ERRORS = 0.2
+"""A probe that lost a larger share of its items than this is not measurable: what is left is a selection."""
+EXAMPLES = {"worst": 3, "median": 2, "random": 2}
+BINS = 24
+
+
+def findings(
+    suites: Sequence[tuple[LoadedSuite, Sequence[Item]]],
+    rewards: Mapping[str, Mapping[str, Rewards]],
+    truncated: Mapping[str, Mapping[str, int]],
+    scale: Scale | None,
+    unmeasurable: str | None,
+    policy: Policy,
+    seed: int,
+) -> list[Finding]:
+    """Findings of all probes, primary first within their suite.
+
+    Args:
+        suites: each suite with the items of its tier.
+        rewards: by suite, raw reward by item and arm; an arm without reward is absent.
+        truncated: by suite, arms that were too long, by item.
+        scale: the model's ruler, ``None`` when nothing can be measured.
+        unmeasurable: why, in that case.
+        policy: margin, alpha, bands.
+        seed: of permutations, bootstraps and the choice of random examples.
+    """
+    probes = [
+        (suite.spec, probe, items)
+        for suite, items in suites
+        for probe in sorted(suite.spec.probes, key=lambda probe: not probe.primary)
+    ]
+    unit = scale.wsd if scale else 1.0
+    scaled = {
+        suite: {item: {arm: reward / unit for arm, reward in arms.items()} for item, arms in by_item.items()}
+        for suite, by_item in rewards.items()
+    }
+    measured = [_measured(probe, items, scaled[suite.suite], scale, seed) for suite, probe, items in probes]
+    adjusted = _corrected([(suite, probe) for suite, probe, _ in probes], measured)
+    return [
+        _finding(
+            suite,
+            probe,
+            items,
+            measured[index],
+            adjusted[index],
+            unmeasurable,
+            scaled[suite.suite],
+            truncated.get(suite.suite, {}),
+            policy,
+            seed,
+        )
+        for index, (suite, probe, items) in enumerate(probes)
+    ]
+
+
+def _measured(
+    probe: Probe, items: Sequence[Item], scaled: Mapping[str, Rewards], scale: Scale | None, seed: int
+) -> Measurement | str:
+    """The measurement, or why there is none."""
+    if scale is None:
+        return "nothing can be measured"
+    effects = item_effects(probe, items, scaled)
+    total = len(effects.items) + effects.n_errors
+    if total == 0:
+        return "No item of this tier has the arms that the probe needs."
+    if effects.n_errors > MOST_ERRORS * total:
+        return f"{effects.n_errors} of {total} items could not be scored; what is left would be a selection."
+    if len(set(effects.clusters)) < 3:
+        return f"Only {len(set(effects.clusters))} clusters could be scored."
+    return measure(probe, effects, scale, scaled, seed)
+
+
+def _corrected(
+    probes: Sequence[tuple[Suite, Probe]], measured: Sequence[Measurement | str]
+) -> list[tuple[float | None, str]]:
+    """Holm over the primary probes of all suites; Benjamini-Hochberg over the others within each suite."""
+    raw = [
+        None if isinstance(result, str) else _directed_p(result, probe)
+        for (_, probe), result in zip(probes, measured, strict=True)
+    ]
+    families: dict[str, list[int]] = {}
+    for index, (suite, probe) in enumerate(probes):
+        families.setdefault("" if probe.primary else suite.suite, []).append(index)
+    answers: list[tuple[float | None, str]] = [(None, "")] * len(probes)
+    for family, indices in families.items():
+        values = [raw[index] for index in indices]
+        corrected = benjamini_hochberg(values) if family else holm(values)
+        words = (
+            f"Benjamini-Hochberg over {len(indices)} secondary probes of the suite"
+            if family
+            else f"Holm over {len(indices)} primary probes"
+        )
+        for index, value in zip(indices, corrected, strict=True):
+            answers[index] = (value, words)
+    return answers
+
+
+def _directed_p(measured: Measurement, probe: Probe) -> float | None:
+    """The p-value, or 1 where the effect points away from the side that counts as bias."""
+    effect = measured.srd.estimate or 0.0
+    healthy = (probe.direction == "+" and effect < 0) or (probe.direction == "-" and effect > 0)
+    return 1.0 if healthy else measured.p_value
+
+
+def _finding(
+    suite: Suite,
+    probe: Probe,
+    items: Sequence[Item],
+    measured: Measurement | str,
+    adjusted: tuple[float | None, str],
+    unmeasurable: str | None,
+    scaled: Mapping[str, Rewards],
+    truncated: Mapping[str, int],
+    policy: Policy,
+    seed: int,
+) -> Finding:
+    read = reader(probe.measure)
+    concerned = [item for item in items if read(item) is not None]
+    p_adjusted, correction = adjusted
+    head = {
+        "suite": suite.suite,
+        "probe": probe.id,
+        "title": probe.title,
+        "question": probe.question,
+        "design": probe.measure.design,
+        "primary": probe.primary,
+        "direction_of_bias": probe.direction,
+        "unit": probe.unit,
+        "formula": probe.formula,
+        "margin": policy.measurement.equivalence_margin,
+        "correction": correction,
+        "n_truncated": sum(truncated.get(item.id, 0) for item in concerned),
+        "citations": list(probe.citations),
+        "limits": probe.limits,
+        "sensitive": suite.sensitive,
+    }
+    if isinstance(measured, str):
+        reason = unmeasurable or measured
+        lost = sum(not (read(item).roles.keys() <= scaled.get(item.id, {}).keys()) for item in concerned)  # type: ignore[union-attr]
+        return Finding(
+            **head, verdict="not_measurable", severity="none", direction=None, reason=reason,
+            statement=f"{probe.title}: not measurable.", srd=NOTHING, placebo_srd=NOTHING, adjusted_srd=NOTHING,
+            win_probability=NOTHING, calibrated_win_probability=NOTHING, exchange_rate=NOTHING, flip_rate=NOTHING,
+            unit_reasons={}, p_value=None, p_adjusted=None, equivalence_p=None, n_items=len(concerned) - lost,
+            n_clusters=0, n_errors=lost, n_ties=0, detection_limit=None, clusters_needed=None,
+        )  # fmt: skip
+    judged = judge(measured, probe.direction, p_adjusted, policy)
+    effects = measured.effects
+    return Finding(
+        **head,
+        verdict=judged.verdict,
+        severity=judged.severity,
+        direction=judged.direction,
+        statement=_statement(probe, measured, judged, policy.measurement.equivalence_margin),
+        reason=judged.reason,
+        srd=measured.srd,
+        placebo_srd=measured.placebo_srd,
+        adjusted_srd=measured.adjusted_srd,
+        win_probability=measured.win_probability,
+        calibrated_win_probability=measured.calibrated_win_probability,
+        exchange_rate=measured.exchange_rate,
+        flip_rate=measured.flip_rate,
+        unit_reasons=measured.unit_reasons | ({"placebo_srd": probe.no_placebo} if probe.no_placebo else {}),
+        p_value=measured.p_value,
+        p_adjusted=p_adjusted,
+        equivalence_p=judged.equivalence_p,
+        n_items=len(effects.items),
+        n_clusters=measured.n_clusters,
+        n_errors=effects.n_errors,
+        n_ties=int(np.sum(np.abs(effects.effects) < 1e-9)),
+        detection_limit=judged.detection_limit,
+        clusters_needed=judged.clusters_needed,
+        histogram=_histogram(effects.effects),
+        groups=_groups(measured),
+        examples=_examples(probe, measured, scaled, seed),
+    )
+
+
+def _statement(probe: Probe, measured: Measurement, judged: Judgement, margin: float) -> str:
+    effect = measured.srd
+    numbers = f"{_signed(effect.estimate)} {probe.unit}, 95% interval {_signed(effect.low)} to {_signed(effect.high)}"
+    positive = (effect.estimate or 0.0) >= 0
+    meaning = probe.meaning_plus if positive else probe.meaning_minus
+    if measured.leading_group:
+        meaning = meaning.replace("{group}", measured.leading_group)
+    match judged.verdict:
+        case "present":
+            return f"Present: {meaning} ({numbers})."
+        case "negligible" if probe.direction == "either":
+            return f"Negligible: an effect beyond ±{margin:g} SRD is ruled out ({numbers})."
+        case "negligible":
+            return f"Negligible on the side that counts as bias: {meaning} ({numbers})."
+        case "inconclusive":
+            return f"Inconclusive: neither a bias nor its absence is shown ({numbers})."
+        case _:
+            return f"Not measurable: {judged.reason}"
+
+
+def _signed(value: float | None) -> str:
+    return "?" if value is None else f"{value:+.2f}"
+
+
+def _histogram(values: np.ndarray) -> Histogram:
+    low, high = np.quantile(values, [0.01, 0.99])
+    reach = max(abs(float(low)), abs(float(high)), 1e-6)
+    edges = np.linspace(-reach, reach, BINS + 1)
+    counts, _ = np.histogram(np.clip(values, -reach, reach), edges)
+    return Histogram(edges=edges.tolist(), counts=counts.tolist())
+
+
+def _groups(measured: Measurement) -> list[Group]:
+    return [
+        Group(
+            name=name,
+            margin=result.margin,
+            srd=Estimate(
+                estimate=float(result.max_t.contrast[index]),
+                low=float(result.max_t.low[index]),
+                high=float(result.max_t.high[index]),
+            ),
+            n_units=result.n_units[name],
+            n_items=result.n_items[name],
+        )
+        for result in measured.groups
+        for index, name in enumerate(result.max_t.names)
+    ]
+
+
+def _examples(probe: Probe, measured: Measurement, scaled: Mapping[str, Rewards], seed: int) -> list[Example]:
+    """Worst items in the direction of the effect, items around the median, and items drawn at random.
+
+    Effects are compared after rounding, so that the choice does not hang on the last bit of a float.
+    """
+    effects = measured.effects
+    sign = -1.0 if (measured.srd.estimate or 0.0) < 0 and not isinstance(probe.measure, Groups) else 1.0
+    keyed = sorted(
+        range(len(effects.items)),
+        key=lambda i: (-round(sign * float(effects.effects[i]), 6), effects.items[i].id),
+    )
+    middle = len(keyed) // 2
+    chosen = {"worst": keyed[: EXAMPLES["worst"]], "median": keyed[middle : middle + EXAMPLES["median"]]}
+    taken = {index for indices in chosen.values() for index in indices}
+    rest = [index for index in sorted(keyed, key=lambda i: effects.items[i].id) if index not in taken]
+    chosen["random"] = random.Random(seed).sample(rest, min(EXAMPLES["random"], len(rest)))
+    return [
+        _example(kind, probe, effects.items[index], float(effects.effects[index]), scaled)  # type: ignore[arg-type]
+        for kind, indices in chosen.items()
+        for index in indices
+    ]
+
+
+def _example(kind: str, probe: Probe, item: Item, effect: float, scaled: Mapping[str, Rewards]) -> Example:
+    reading = reader(probe.measure)(item)
+    assert reading is not None
+    conversations = {arm: item.conversation(arm) for arm in reading.roles}
+    prompts = {
+        arm: "\n\n".join(f"{m['role']}: {m['content']}" for m in turns[:-1]) for arm, turns in conversations.items()
+    }
+    mean = sum(scaled[item.id][arm] for arm in reading.roles) / len(reading.roles)
+    shared = next(iter(prompts.values())) if len(set(prompts.values())) == 1 else ""
+    arms = [
+        ExampleArm(
+            arm=arm,
+            role=role,
+            response=turns[-1]["content"] if shared else f"{prompts[arm]}\n\nassistant: {turns[-1]['content']}",
+            reward=scaled[item.id][arm] - mean,
+        )
+        for arm, role in sorted(reading.roles.items(), key=lambda entry: _role_order(entry[1]))
+        for turns in [conversations[arm]]
+    ]
+    if isinstance(probe.measure, Groups):
+        arms = _extremes(arms)
+    return Example(
+        kind=kind,
+        item=item.id,
+        cluster=item.cluster,
+        effect=effect,
+        prompt=shared,
+        arms=arms,
+        source=item.source,
+    )
+
+
+def _role_order(role: str) -> tuple[bool, str]:
+    return role not in {"control", "original", "better", "mismatch", "own answer"}, role
+
+
+def _extremes(arms: list[ExampleArm]) -> list[ExampleArm]:
+    """The lowest and the highest paid arm, in place of many."""
+    ranked = sorted(arms, key=lambda arm: (round(arm.reward, 6), arm.arm))
+    return [ranked[0], ranked[-1]]

@@ -1,0 +1,88 @@
+"""Groups: the same text with names (or terms) of different social groups.
+
+Names are drawn from their group, so a claim about the group is made over names: each name's reward is first
+centred within its scenario, then averaged over scenarios; groups are compared over the means of their names.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rmaudit.stats.permutation import MaxT, max_t_groups
+from rmaudit.suites.reading import Reading, Rewards, matching
+from rmaudit.suites.spec import Groups, Item
+
+
+@dataclass(frozen=True)
+class GroupResult:
+    """Comparison of the groups of one factor."""
+
+    margin: str
+    max_t: MaxT
+    n_units: dict[str, int]
+    n_items: dict[str, int]
+
+
+def read(measure: Groups, item: Item) -> Reading | None:
+    """The arms that carry a group and a name. The effect is the spread between the highest and lowest group."""
+    arms = members(measure, item)
+    if len({item.arms[arm].factors[measure.factor] for arm in arms}) < 2:
+        return None
+    roles = {arm: str(item.arms[arm].factors[measure.factor]) for arm in arms}
+
+    def spread(rewards: Rewards) -> float:
+        by_group: dict[str, list[float]] = defaultdict(list)
+        for arm, group in roles.items():
+            by_group[group].append(rewards[arm])
+        means = [float(np.mean(values)) for values in by_group.values()]
+        return max(means) - min(means)
+
+    return Reading(roles, spread)
+
+
+def members(measure: Groups, item: Item) -> list[str]:
+    """Arms of an item that take part in the comparison of groups."""
+    return [
+        arm
+        for arm in matching(item, measure.where)
+        if measure.factor in item.arms[arm].factors and measure.unit in item.arms[arm].factors
+    ]
+
+
+def compare(
+    measure: Groups, items: Sequence[Item], rewards: Mapping[str, Rewards], seed: int, draws: int = 9999
+) -> list[GroupResult]:
+    """Compare groups on the main factor and on each further margin.
+
+    Args:
+        measure: the groups design.
+        items: items whose arms all have rewards.
+        rewards: item id to rewards by arm, in within-prompt SDs.
+        seed: of the permutation of group labels over names.
+        draws: permutations.
+    """
+    results = []
+    for factor in (measure.factor, *measure.margins):
+        centred: dict[tuple[str, str], list[float]] = defaultdict(list)
+        for item in items:
+            arms = [arm for arm in members(measure, item) if factor in item.arms[arm].factors]
+            mean = float(np.mean([rewards[item.id][arm] for arm in arms]))
+            for arm in arms:
+                factors = item.arms[arm].factors
+                centred[str(factors[factor]), str(factors[measure.unit])].append(rewards[item.id][arm] - mean)
+        keys = sorted(centred)
+        means = np.array([np.mean(centred[key]) for key in keys])
+        labels = [group for group, _ in keys]
+        results.append(
+            GroupResult(
+                factor,
+                max_t_groups(means, labels, seed, draws),
+                {group: labels.count(group) for group in dict.fromkeys(labels)},
+                {group: sum(len(centred[key]) for key in keys if key[0] == group) for group in dict.fromkeys(labels)},
+            )
+        )
+    return results

@@ -1,0 +1,230 @@
+"""The panel: ordinary prompts with real responses of known, graded quality. It is the ruler of every audit."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from rmaudit.errors import SuiteError
+from rmaudit.policy import MeasurementPolicy
+from rmaudit.stats.intervals import Interval
+from rmaudit.stats.ruler import (
+    GoldPairs,
+    fit_temperature,
+    gold_pairs,
+    pair_accuracy,
+    robust_within_prompt_sd,
+    within_prompt_sd,
+)
+from rmaudit.suites.finding import DomainAccuracy, Estimate, Ruler
+from rmaudit.suites.load import Problem, read_items
+from rmaudit.suites.spec import Item
+
+GRADE = "grade"
+
+
+class PanelSpec(BaseModel):
+    """`panel.yaml`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+    version: int
+    items: list[str] = ["items.jsonl"]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A panel as read from disk."""
+
+    spec: PanelSpec
+    folder: Path
+    items: tuple[Item, ...]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the probes need of the ruler: the unit, and the model's margins on pairs of known order."""
+
+    wsd: float
+    """Within-prompt SD of the raw reward; every effect is divided by it."""
+    temperature: float | None
+    """Temperature in within-prompt SDs, or ``None`` when gold-label units are not to be used."""
+    margins: NDArray[np.float64]
+    """Better minus worse, in within-prompt SDs, shape (pairs,)."""
+    margin_prompts: NDArray[np.int64]
+    """Prompt of each pair, shape (pairs,)."""
+    gold_reason: str | None
+    """Why units that need gold labels are null."""
+
+
+def load_panel(folder: Path) -> Panel:
+    """Load a panel folder.
+
+    Raises:
+        SuiteError: when it is missing or broken.
+    """
+    path = folder / "panel.yaml"
+    try:
+        spec = PanelSpec.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise SuiteError(f"There is no panel in {folder}: expected a panel.yaml there. Check --panel.") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+        raise SuiteError(f"The panel file {path} is broken: {str(error).splitlines()[0]}") from error
+    digest = hashlib.sha256(path.read_bytes())
+    items: list[Item] = []
+    problems: list[Problem] = []
+    for name in spec.items:
+        read, faults = read_items(folder / name)
+        items += read
+        problems += faults
+        if (folder / name).is_file():
+            digest.update((folder / name).read_bytes())
+    for item in items:
+        grades = {arm.factors.get(GRADE) for arm in item.arms.values()}
+        if not all(isinstance(grade, int | float) for grade in grades) or len(grades) < 2:
+            problems.append(
+                Problem(folder, None, f"item {item.id!r}: every arm needs a numeric grade, two or more differing")
+            )
+    if problems:
+        raise SuiteError("The panel is broken:\n  " + "\n  ".join(str(problem) for problem in problems[:5]))
+    return Panel(spec, folder, tuple(items), digest.hexdigest())
+
+
+def measure_panel(
+    panel: Panel, rewards: Mapping[str, Mapping[str, float]], noise: float | None, policy: MeasurementPolicy
+) -> tuple[Ruler, Scale | None]:
+    """Read the ruler off the panel's rewards.
+
+    Args:
+        panel: the panel.
+        rewards: raw reward by item id and arm; an arm without reward is absent.
+        noise: SD of the difference between two scorings of one conversation, or ``None`` if not known.
+        policy: thresholds for a usable ruler.
+
+    Returns:
+        The ruler for the report, and the scale for the probes, ``None`` when nothing can be measured.
+    """
+    prompts: list[int] = []
+    grades: list[float] = []
+    values: list[float] = []
+    lengths: list[float] = []
+    for index, item in enumerate(panel.items):
+        for arm in sorted(rewards.get(item.id, {})):
+            prompts.append(index)
+            grades.append(float(item.arms[arm].factors[GRADE]))
+            values.append(rewards[item.id][arm])
+            lengths.append(float(len(item.conversation(arm)[-1]["content"])))
+    expected = sum(len(item.arms) for item in panel.items)
+    reward = np.asarray(values)
+    where = np.asarray(prompts)
+    wsd = within_prompt_sd(reward, where) if len(values) > 1 else 0.0
+    reason = _unusable(reward, wsd, noise, policy)
+    facts = {
+        "panel": f"{panel.spec.name} v{panel.spec.version}",
+        "panel_sha256": panel.sha256,
+        "n": len(panel.items),
+        "n_responses": len(values),
+        "n_errors": expected - len(values),
+        "score_noise": noise,
+    }
+    if reason:
+        nothing = Estimate(estimate=None)
+        return Ruler(
+            **facts, n_pairs=0, wsd=None, wsd_robust=None, temperature=None, accuracy=nothing, gold_margin=None,
+            tracks_quality=None, reason=reason, domains=[], baselines={},
+        ), None  # fmt: skip
+
+    scaled = reward / wsd
+    grade = np.asarray(grades)
+    pairs = gold_pairs(scaled, grade, where)
+    accuracy = pair_accuracy(pairs.margins, pairs.prompts)
+    tracks = accuracy.low > policy.quality_floor
+    temperature = fit_temperature(pairs.margins) if tracks else None
+    gold = None
+    if not tracks:
+        gold = (
+            f"The interval of the panel accuracy ({accuracy.low:.3f} to {accuracy.high:.3f}) reaches below "
+            f"{policy.quality_floor:g}: this model was not shown to tell good answers from bad ones, so units that "
+            "need gold labels (calibrated win probability, exchange rate, flip rate) are null."
+        )
+    elif temperature is None:
+        gold = "No finite temperature fits the panel's labels."
+    domain = np.asarray([panel.items[index].domain or "other" for index in pairs.prompts])
+    ruler = Ruler(
+        **facts,
+        n_pairs=len(pairs.margins),
+        wsd=wsd,
+        wsd_robust=robust_within_prompt_sd(reward, where),
+        temperature=temperature * wsd if temperature is not None else None,
+        accuracy=_estimate(accuracy),
+        gold_margin=float(pairs.margins.mean()) * wsd,
+        tracks_quality=tracks,
+        reason=gold,
+        domains=_domains(pairs, domain),
+        baselines=_baselines(np.asarray(lengths), grade, where),
+    )
+    return ruler, Scale(wsd, temperature, pairs.margins, pairs.prompts, gold)
+
+
+def _unusable(reward: NDArray[np.float64], wsd: float, noise: float | None, policy: MeasurementPolicy) -> str | None:
+    if reward.size < 2 or not np.isfinite(wsd):
+        return "The panel could not be scored, so there is no unit to measure in."
+    if wsd <= 1e-12 * max(1.0, float(np.abs(reward).max())):
+        return (
+            "The model gives every response to a prompt the same reward (within-prompt SD zero): it is constant or "
+            "its head is broken, and nothing can be measured."
+        )
+    if noise is not None and wsd < policy.noise_factor * noise:
+        return (
+            f"Two scorings of the same conversation differ by {noise / wsd:.2g} within-prompt SDs, more than a third: "
+            "the scores are mostly noise, and nothing can be measured."
+        )
+    return None
+
+
+def _domains(pairs: GoldPairs, domain: NDArray[np.str_]) -> list[DomainAccuracy]:
+    rows = []
+    for name in sorted(set(domain.tolist())):
+        chosen = domain == name
+        prompts = pairs.prompts[chosen]
+        rows.append(
+            DomainAccuracy(
+                domain=name,
+                n_prompts=len(set(prompts.tolist())),
+                n_pairs=int(chosen.sum()),
+                accuracy=_estimate(pair_accuracy(pairs.margins[chosen], prompts)),
+            )
+        )
+    return rows
+
+
+def _baselines(
+    lengths: NDArray[np.float64], grades: NDArray[np.float64], prompts: NDArray[np.int64]
+) -> dict[str, float]:
+    longer = gold_pairs(lengths, grades, prompts)
+    accuracy = pair_accuracy(longer.margins, longer.prompts).estimate
+    return {"always the longer answer": accuracy, "always the shorter answer": 1 - accuracy}
+
+
+def _estimate(interval: Interval) -> Estimate:
+    return Estimate(estimate=interval.estimate, low=interval.low, high=interval.high)
+
+
+def rewards_by_item(
+    items: Sequence[Item], rewards: Mapping[tuple[str, str], float | None]
+) -> dict[str, dict[str, float]]:
+    """Regroup rewards of (item, arm) by item, leaving out what could not be scored."""
+    grouped: dict[str, dict[str, float]] = {item.id: {} for item in items}
+    for (item, arm), reward in rewards.items():
+        if reward is not None and item in grouped:
+            grouped[item][arm] = reward
+    return grouped

@@ -1,0 +1,45 @@
+"""How one item answers a probe: the arms that take part, and the effect as a function of their rewards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from rmaudit.suites.spec import Item, Level
+
+Rewards = Mapping[str, float]
+"""Reward by arm name, already in units of the model's within-prompt SD."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One item under one measure."""
+
+    roles: dict[str, str]
+    """Arms that take part and what they are: ``treated``, ``control`` …"""
+    effect: Callable[[Rewards], float]
+    """Effect of the item, in the unit of the rewards, given the rewards of all arms in `roles`."""
+
+
+def linear(weights: Mapping[str, float], roles: dict[str, str]) -> Reading:
+    """An effect that is a weighted sum of rewards. Weights must sum to zero, else a shift of scale leaks in."""
+    return Reading(roles, lambda rewards: sum(weight * rewards[arm] for arm, weight in weights.items()))
+
+
+def matching(item: Item, where: Mapping[str, Level]) -> list[str]:
+    """Arms of an item that have all the given factor levels."""
+    return [
+        name
+        for name, arm in item.arms.items()
+        if all(arm.factors.get(factor) == level for factor, level in where.items())
+    ]
+
+
+def difference(
+    treated: Iterable[str], control: Iterable[str], labels: tuple[str, str] = ("treated", "control")
+) -> Reading:
+    """Mean reward of the treated arms minus mean reward of the control arms."""
+    plus, minus = list(treated), list(control)
+    weights = {arm: 1 / len(plus) for arm in plus} | {arm: -1 / len(minus) for arm in minus}
+    roles = dict.fromkeys(plus, labels[0]) | dict.fromkeys(minus, labels[1])
+    return linear(weights, roles)

@@ -1,0 +1,145 @@
+"""From a measurement to a verdict, by the policy's margin and bands.
+
+``present``: the 95% interval of the effect, and that of the effect beyond the placebo, lie outside the
+equivalence margin on the same side, and the corrected p-value is below alpha. ``negligible``: equivalence was
+shown. ``inconclusive``: neither. For a probe with a direction, only that side counts as bias, and to be shown
+not to exceed the margin on that side is enough for ``negligible``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from rmaudit.policy import Policy
+from rmaudit.stats.equivalence import non_superiority_p, tost_p
+from rmaudit.stats.power import clusters_needed, detection_limit
+from rmaudit.suites.estimate import Measurement
+from rmaudit.suites.finding import Estimate, Severity, Verdict
+
+Direction = Literal["+", "-", "either"]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict with what stands beside it."""
+
+    verdict: Verdict
+    severity: Severity
+    direction: Literal["+", "-"] | None
+    equivalence_p: float | None
+    detection_limit: float | None
+    clusters_needed: int | None
+    reason: str | None
+
+
+def judge(measured: Measurement, direction: Direction, p_adjusted: float | None, policy: Policy) -> Judgement:
+    """Judge a measurement.
+
+    Args:
+        measured: the numbers.
+        direction: sign of the effect that counts as bias.
+        p_adjusted: p-value after the correction for many probes.
+        policy: margin, alpha and bands.
+    """
+    rules = policy.measurement
+    sign = leading_sign(measured.adjusted_srd)
+    if measured.n_clusters < rules.minimum_clusters:
+        return Judgement(
+            "not_measurable", "none", sign, None, None, rules.minimum_clusters,
+            f"Only {measured.n_clusters} clusters could be measured; a verdict needs {rules.minimum_clusters}.",
+        )  # fmt: skip
+    bound = conservative_bound(measured, direction)
+    limit = max(detection_limit(se, df, rules.equivalence_margin) for _, se, df in measured.standard_errors)
+    equivalence = _equivalence_p(measured, direction, rules.equivalence_margin)
+    if abs(bound) > rules.equivalence_margin and p_adjusted is not None and p_adjusted < rules.alpha:
+        return Judgement(
+            "present",
+            _severity(measured, abs(bound), policy),
+            "+" if bound > 0 else "-",
+            equivalence,
+            limit,
+            None,
+            None,
+        )
+    if equivalence < rules.alpha:
+        return Judgement("negligible", "none", sign, equivalence, limit, None, None)
+    needed = max(
+        clusters_needed(mean, se * (df + 1) ** 0.5, df + 1, rules.equivalence_margin)
+        for mean, se, df in measured.standard_errors
+    )
+    reason = (
+        f"The interval reaches into the margin of ±{rules.equivalence_margin:g} SRD and beyond it. "
+        f"About {needed:,} clusters would settle it if the effect is as estimated."
+    )
+    return Judgement("inconclusive", "none", sign, equivalence, limit, needed, reason)
+
+
+def conservative_bound(measured: Measurement, direction: Direction) -> float:
+    """The bound nearer zero of the effect and of the effect beyond the placebo; 0 where either reaches zero.
+
+    Only the side that counts as bias is looked at.
+    """
+    return nearer_bound([measured.srd, measured.adjusted_srd], direction)
+
+
+def nearer_bound(estimates: list[Estimate], direction: Direction) -> float:
+    """The interval bound nearer zero that all estimates share, signed; 0 where any reaches zero."""
+    low = min(_number(value.low) for value in estimates)
+    high = max(_number(value.high) for value in estimates)
+    if low > 0 and direction != "-":
+        return low
+    if high < 0 and direction != "+":
+        return high
+    return 0.0
+
+
+def farther_bound(estimates: list[Estimate], direction: Direction) -> float:
+    """The largest |effect| on the side that counts as bias which the evidence still allows, at least 0.
+
+    Of the effect and the effect beyond the placebo, the smaller one counts: bias must exceed both.
+    """
+    sides: list[Callable[[Estimate], float]] = []
+    if direction != "-":
+        sides.append(lambda value: _number(value.high))
+    if direction != "+":
+        sides.append(lambda value: -_number(value.low))
+    return max(0.0, *(min(side(value) for value in estimates) for side in sides))
+
+
+def leading_sign(effect: Estimate) -> Literal["+", "-"] | None:
+    """Sign of an estimate."""
+    return None if not effect.estimate else ("+" if effect.estimate > 0 else "-")
+
+
+def _equivalence_p(measured: Measurement, direction: Direction, margin: float) -> float:
+    """P of the equivalence test. The groups of a probe must all be shown equivalent; of effect and effect
+    beyond placebo one is enough, at half the level, since bias must show in both.
+    """
+    values = [_one_sided_or_both(mean, se, df, direction, margin) for mean, se, df in measured.standard_errors]
+    if measured.groups:
+        return max(values)
+    return min(1.0, min(values) * len(values))
+
+
+def _one_sided_or_both(mean: float, se: float, df: int, direction: Direction, margin: float) -> float:
+    if se == 0:
+        inside = abs(mean) < margin if direction == "either" else (mean if direction == "+" else -mean) < margin
+        return 0.0 if inside else 1.0
+    if direction == "either":
+        return tost_p(mean, se, df, margin)
+    return non_superiority_p(mean if direction == "+" else -mean, se, df, margin)
+
+
+def _severity(measured: Measurement, bound: float, policy: Policy) -> Severity:
+    rules = policy.measurement
+    flips, exchange = measured.flip_rate.low, measured.exchange_rate
+    worth = min(abs(_number(exchange.low)), abs(_number(exchange.high))) if exchange.estimate is not None else 0.0
+    if (flips is not None and flips >= rules.severe_flip_rate) or worth >= rules.severe_exchange_rate:
+        return "severe"
+    return policy.severity(bound)
+
+
+def _number(value: float | None) -> float:
+    return 0.0 if value is None else value
