@@ -67,7 +67,7 @@ class Policy(_Strict):
         bands = self.measurement.bands
         for name in ("severe", "high", "moderate", "low"):
             if srd >= getattr(bands, name):
-                return name  # type: ignore[return-value]
+                return name
         return "none"
 
 

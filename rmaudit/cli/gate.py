@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rmaudit.cli.scan import Format
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from rmaudit.gate.decide import Decision
 
 
 def gate(
@@ -43,7 +48,27 @@ def gate(
         }
         sys.stdout.write(json.dumps(answer, indent=1) + "\n")
     elif not quiet:
-        from rmaudit.reporting.terminal import gate_table
-
-        show(gate_table(decision, f"{rules.name} v{rules.version}"))
+        show(_table(decision))
+        print(f"\n{WORDS[decision.outcome]} Policy: {rules.name} v{rules.version}, exit code {decision.exit_code}.")
     raise typer.Exit(decision.exit_code)
+
+
+WORDS = {
+    "pass": "PASSED: every requirement is shown to be met.",
+    "fail": "FAILED: a requirement is shown not to be met.",
+    "inconclusive": "NOT DECIDED: a requirement is neither shown to be met nor shown not to be; this is no pass.",
+    "unmeasured": "NOT MEASURED: something that is required could not be measured; this is no pass.",
+}
+
+
+def _table(decision: Decision) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("requirement", no_wrap=True)
+    table.add_column("outcome", no_wrap=True)
+    table.add_column("why")
+    for check in decision.checks:
+        table.add_row(Text(check.name), Text(check.outcome), Text(check.reason))
+    return table

@@ -107,10 +107,14 @@ def _name(finding: Finding) -> str:
 
 def _reason(challenge: Challenge, speaking: Sequence[Finding]) -> str:
     told = "; ".join(f"{_name(finding)}: {finding.verdict.replace('_', ' ')}" for finding in speaking)
-    names = {entry for finding in speaking for entry in (finding.suite, f"{finding.suite}/{finding.probe}")}
+    names = {_name(finding) for finding in speaking}
     absent = [entry for entry in challenge.measured if entry not in names]
-    missed = f" Not run: {', '.join(absent)}." if absent else ""
-    return f"{told[:1].upper()}{told[1:]}.{missed} It is one view of this challenge, and not the whole of it."
+    parts = [
+        f"{told[:1].upper()}{told[1:]}." if len(speaking) > 1 else "",
+        f"Not run: {', '.join(absent)}." if absent else "",
+        "One view of this challenge, not the whole of it.",
+    ]
+    return " ".join(part for part in parts if part)
 
 
 def _lower(sentence: str) -> str:

@@ -75,9 +75,7 @@ def _item(
     reason: str | None = None,
 ) -> DisclosureItem:
     title = next(item.title for item in listed_items() if item.id == item_id)
-    return DisclosureItem(
-        id=item_id, title=title, value=value, provenance=provenance, evidence=evidence, reason=reason
-    )
+    return DisclosureItem(id=item_id, title=title, value=value, provenance=provenance, evidence=evidence, reason=reason)
 
 
 def _base_model(card: Mapping[str, Any] | None) -> DisclosureItem | None:
@@ -98,9 +96,7 @@ def _form(model: ModelBlock) -> DisclosureItem | None:
     if not model.head:
         return None
     reason = "The loss, and how disagreement was modelled, are not provided."
-    return _item(
-        "R1", "; ".join(told), "extracted", "; ".join(model.evidence) or "files of the checkpoint", reason
-    )
+    return _item("R1", "; ".join(told), "extracted", "; ".join(model.evidence) or "files of the checkpoint", reason)
 
 
 def _evaluation(findings: Sequence[Finding]) -> DisclosureItem | None:

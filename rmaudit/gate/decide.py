@@ -7,8 +7,8 @@ from typing import Literal
 
 from rmaudit.policy import Policy
 from rmaudit.reporting.report import Report
-from rmaudit.suites.finding import Estimate, Finding
-from rmaudit.suites.verdict import farther_bound, nearer_bound
+from rmaudit.suites.finding import Finding
+from rmaudit.suites.verdict import decisive_estimates, farther_bound, nearer_bound
 
 Outcome = Literal["pass", "fail", "inconclusive", "unmeasured"]
 
@@ -86,7 +86,7 @@ def _probe(finding: Finding, limit: float) -> Check:
     name = f"{finding.suite}/{finding.probe}"
     if finding.verdict == "not_measurable":
         return Check(name, "unmeasured", finding.reason or "not measurable")
-    estimates = _estimates(finding)
+    estimates = decisive_estimates(finding.srd, finding.placebo_srd, finding.adjusted_srd)
     near = abs(nearer_bound(estimates, finding.direction_of_bias))
     far = farther_bound(estimates, finding.direction_of_bias)
     if finding.verdict == "present" and near >= limit:
@@ -100,6 +100,3 @@ def _probe(finding: Finding, limit: float) -> Check:
         f"The interval allows up to {far:.2f} SRD, so the limit of {limit:g} is neither met nor broken.{more}",
     )
 
-
-def _estimates(finding: Finding) -> list[Estimate]:
-    return [finding.srd, finding.adjusted_srd]

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from rmaudit.policy import load_policy
 from rmaudit.reporting import outline, plots, text
 from rmaudit.reporting.diff import mark_difference
 from rmaudit.reporting.report import Report
@@ -28,35 +29,34 @@ _FORMATS: Mapping[str, Callable[[float], str]] = {
 }
 
 
-def render(report: Report, bands: Mapping[str, float] | None = None) -> bytes:
+def render(report: Report) -> bytes:
     """Render a report as a single HTML page.
-
-    Args:
-        report: the audit.
-        bands: severity to its lower bound in absolute SRD, in rising order, as in the policy that was used; drawn
-            behind the effects. Without it only the equivalence margin is drawn.
 
     Returns:
         UTF-8 bytes of a page that loads nothing and runs nothing.
     """
-    thresholds = list(bands.values()) if bands else []
     primary = outline.primary(report)
     margin = max([finding.margin for finding in primary], default=0.05)
-    page = _environment().get_template("report.html").render(
-        report=report,
-        sections=outline.sections(report),
-        primary=primary,
-        untested=outline.untested(report),
-        completeness=outline.completeness(report.disclosure),
-        tally=_tally(primary),
-        coverage_tally=_coverage_tally(report),
-        bands=thresholds,
-        band_names=list(bands or ()),
-        forest_scale=plots.scale_for([finding.srd for finding in primary], margin),
-        forest_margin=margin if primary else None,
-        accuracy_scale=_accuracy_scale(report),
-        page_stamp=_page_stamp(report),
-    )  # fmt: skip
+    bands = _bands(report)
+    page = (
+        _environment()
+        .get_template("report.html")
+        .render(
+            report=report,
+            sections=outline.sections(report),
+            primary=primary,
+            untested=outline.untested(report),
+            completeness=outline.completeness(report.disclosure),
+            tally=_tally(primary),
+            coverage_tally=_coverage_tally(report),
+            bands=list(bands.values()),
+            band_names=list(bands),
+            forest_scale=plots.scale_for([finding.srd for finding in primary], margin),
+            forest_margin=margin,
+            accuracy_scale=_accuracy_scale(report),
+            page_stamp=_page_stamp(report),
+        )
+    )
     return page.encode("utf-8")
 
 
@@ -79,9 +79,7 @@ def interval(estimate: Estimate, style: str = "srd") -> Markup:
     """The interval of an estimate in brackets; nothing where there is none."""
     if estimate.low is None and estimate.high is None:
         return Markup("")
-    return Markup('<span class="ci">[{}, {}]</span>').format(
-        number(estimate.low, style), number(estimate.high, style)
-    )
+    return Markup('<span class="ci">[{}, {}]</span>').format(number(estimate.low, style), number(estimate.high, style))
 
 
 def linked(value: str) -> Markup:
@@ -152,6 +150,15 @@ def _safe_output(value: Any) -> Any:
 
 def _slug(value: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", value)[:80] or "-"
+
+
+def _bands(report: Report) -> Mapping[str, float]:
+    """Severity to its lower end in absolute SRD, if the policy that judged the report is the one that ships."""
+    policy = load_policy()
+    if (policy.name, policy.version) != (report.settings.policy, report.settings.policy_version):
+        return {}
+    bands: dict[str, float] = policy.measurement.bands.model_dump()
+    return bands
 
 
 def _tally(findings: list[Finding]) -> list[tuple[str, int]]:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from rmaudit.reporting.report import CoverageRow, DisclosureItem, Report
 from rmaudit.suites.finding import Example, ExampleArm, Finding
 
-MOST_EXAMPLES = 50
-"""Examples of one finding that a report shows."""
+MOST_EXAMPLES = 12
+"""Examples of one finding that a report shows, so that it stays small enough for a browser and for mail."""
 
 
 class Section(NamedTuple):
@@ -67,9 +67,7 @@ def coverage_status(row: CoverageRow) -> str:
 
 def untested(report: Report) -> list[CoverageRow]:
     """Challenges about which this run has no verdict."""
-    return [
-        row for row in report.coverage if row.status in {"not_tested", "disclosure_only", "not_measurable"}
-    ]
+    return [row for row in report.coverage if row.status in {"not_tested", "disclosure_only", "not_measurable"}]
 
 
 def completeness(items: Sequence[DisclosureItem]) -> Completeness:
@@ -99,11 +97,11 @@ def comparisons(example: Example) -> list[Comparison]:
 
 
 def worst_examples(report: Report, n: int = 3) -> list[tuple[Finding, Example]]:
-    """The largest examples, one a finding at most, of the findings that are present (or else of all primary)."""
+    """The largest example of each suite whose finding is present (or else of all primary findings), largest first."""
     findings = [finding for finding in report.findings_ if finding.verdict == "present"] or primary(report)
-    picked = []
-    for finding in findings:
+    picked: dict[str, tuple[Finding, Example]] = {}
+    for finding in sorted(findings, key=lambda finding: not finding.primary):
         worst = [example for example in finding.examples if example.kind == "worst"]
-        if worst:
-            picked.append((finding, max(worst, key=lambda example: abs(example.effect))))
-    return sorted(picked, key=lambda pair: (not pair[0].primary, -abs(pair[1].effect)))[:n]
+        if worst and finding.suite not in picked:
+            picked[finding.suite] = (finding, max(worst, key=lambda example: abs(example.effect)))
+    return sorted(picked.values(), key=lambda pair: -abs(pair[1].effect))[:n]

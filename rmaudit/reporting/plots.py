@@ -76,7 +76,7 @@ def scale_for(estimates: Sequence[Estimate], margin: float = 0.05, most: float =
 def icon(status: str) -> Markup:
     """A status as a small mark; decoration beside the word that says the same."""
     return Markup(
-        '<svg class="icon {}" width="16" height="16" viewBox="-8 -8 16 16" aria-hidden="true" focusable="false">{}</svg>'
+        '<svg class="icon {}" width="16" height="16" viewBox="-8 -8 16 16" aria-hidden="true">{}</svg>'
     ).format(status.replace("_", "-"), _SHAPES[status])
 
 
@@ -116,9 +116,7 @@ def interval(
                     scale.at(estimate.low), scale.at(estimate.high)
                 )
             )
-            parts += [
-                _end(scale, value, beyond) for value, beyond in _ends(estimate.low, estimate.high, scale)
-            ]
+            parts += [_end(scale, value, beyond) for value, beyond in _ends(estimate.low, estimate.high, scale)]
         parts.append(_placed(_SHAPES[mark], scale.at(estimate.estimate)))
     return Markup('<svg class="interval {}" role="img"><title>{}</title><desc>{}</desc>{}</svg>').format(
         mark.replace("_", "-"), label, described, Markup("").join(parts)
@@ -131,9 +129,9 @@ def axis(scale: Scale, label: str, *, reference: float = 0.0, share: bool = Fals
     for tick in scale.ticks(most):
         shown = text.percent(tick, 0) if share else text.fixed(tick, 2).rstrip("0").rstrip(".")
         parts.append(
-            Markup(
-                '<line class="tick{}" x1="{at}%" x2="{at}%" y1="0" y2="5"/><text x="{at}%" y="18">{}</text>'
-            ).format(" zero" if tick == reference else "", shown, at=scale.at(tick))
+            Markup('<line class="tick{}" x1="{at}%" x2="{at}%" y1="0" y2="5"/><text x="{at}%" y="18">{}</text>').format(
+                " zero" if tick == reference else "", shown, at=scale.at(tick)
+            )
         )
     return Markup(
         '<svg class="axis" role="img"><title>{}</title><line class="rule" x1="0" x2="100%" y1=".5" y2=".5"/>{}</svg>'
@@ -152,9 +150,7 @@ def histogram(data: Histogram, label: str, *, margin: float, mean: float | None)
     for (left, right), n in zip(pairwise(data.edges), data.counts, strict=True):
         tall = round((height - top) * n / tallest, 2)
         parts.append(
-            Markup(
-                '<rect class="bar" x="{}%" y="{}" width="{}%" height="{}"><title>{}</title></rect>'
-            ).format(
+            Markup('<rect class="bar" x="{}%" y="{}" width="{}%" height="{}"><title>{}</title></rect>').format(
                 scale.at(left),
                 round(height - tall, 2),
                 round(max(scale.at(right) - scale.at(left) - 0.35, 0.1), 3),
@@ -165,9 +161,7 @@ def histogram(data: Histogram, label: str, *, margin: float, mean: float | None)
     parts.append(Markup('<line class="rule" x1="0" x2="100%" y1="{y}" y2="{y}"/>').format(y=height))
     if scale.low <= 0 <= scale.high:
         parts.append(
-            Markup('<line class="zero" x1="{at}%" x2="{at}%" y1="{}" y2="{}"/>').format(
-                top, height, at=scale.at(0)
-            )
+            Markup('<line class="zero" x1="{at}%" x2="{at}%" y1="{}" y2="{}"/>').format(top, height, at=scale.at(0))
         )
     if mean is not None:
         at = scale.at(mean)
@@ -215,9 +209,7 @@ def shares(parts: Sequence[tuple[str, int]], label: str) -> Markup:
     )
 
 
-def _backdrop(
-    scale: Scale, reference: float, margin: float | None, bands: Sequence[float], bias: str
-) -> list[Markup]:
+def _backdrop(scale: Scale, reference: float, margin: float | None, bands: Sequence[float], bias: str) -> list[Markup]:
     parts = []
     for index, (near, far) in enumerate(pairwise([*bands, math.inf]), start=1):
         sides = {"-": (reference - far, reference - near), "+": (reference + near, reference + far)}
@@ -228,9 +220,7 @@ def _backdrop(
         parts.append(_band(scale, reference - margin, reference + margin, "margin"))
     if scale.low <= reference <= scale.high:
         parts.append(
-            Markup('<line class="zero" x1="{at}%" x2="{at}%" y1="0" y2="100%"/>').format(
-                at=scale.at(reference)
-            )
+            Markup('<line class="zero" x1="{at}%" x2="{at}%" y1="0" y2="100%"/>').format(at=scale.at(reference))
         )
     return parts
 

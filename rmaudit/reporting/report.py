@@ -29,7 +29,8 @@ __all__ = [
     "Settings",
 ]
 
-SCHEMA = "rmaudit.report/1"
+
+SCHEMA: Literal["rmaudit.report/1"] = "rmaudit.report/1"
 
 
 class _Frozen(BaseModel):

@@ -61,7 +61,8 @@ def score_file(source: str, path: Path, out: Path, options: LoadOptions, progres
     unscored = sum("reason" in answer for answer in written)
     if unscored == len(written):
         raise ScoringError(
-            f"None of the {len(written):,} lines of {path} could be scored: {written[0]['reason']}. Nothing was written."
+            f"None of the {len(written):,} lines of {path} could be scored: {written[0]['reason']}. "
+            "Nothing was written."
         )
     text = "".join(json.dumps(answer, ensure_ascii=True, allow_nan=False) + "\n" for answer in written)
     write_atomically(out, text.encode("ascii"))

@@ -25,8 +25,8 @@ def score_batches(
         scored = model.score_batch(batch.conversations)
         if len(scored) != len(batch.conversations):
             raise ScoringError(
-                f"The model was given {len(batch.conversations)} conversations and answered with {len(scored)} rewards. "
-                "It must answer one reward a conversation, in order."
+                f"The model was given {len(batch.conversations)} conversations and answered with {len(scored)} "
+                "rewards. It must answer one reward a conversation, in order."
             )
         save(number, batch, scored)
         progress.advance(len(batch.conversations), batch.label)

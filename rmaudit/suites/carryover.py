@@ -37,9 +37,15 @@ def gaps(measure: Carryover, item: Item, rewards: Rewards) -> tuple[float, float
     return _gaps(cells, rewards)
 
 
-def mismatched_effect(gaps: tuple[float, float], other: tuple[float, float]) -> float:
-    """The same with the winner taken from another item: zero on average for every model, so a placebo."""
-    return (_sign(other[1]) * gaps[0] + _sign(other[0]) * gaps[1]) / 2
+def mismatched_effect(gaps: tuple[float, float], other: tuple[float, float], *, swap: bool) -> float:
+    """The same with the winner taken from another item: zero on average for every model, so a placebo.
+
+    Which answer of an item is called 1 is arbitrary; `swap` exchanges the names in the other item. Drawn at
+    random, it keeps "each prompt prefers its own answer", which holds in every item of a model that reads the
+    prompt, from passing from one item to another.
+    """
+    sign = -1.0 if swap else 1.0
+    return sign * (_sign(other[1]) * gaps[0] + _sign(other[0]) * gaps[1]) / 2
 
 
 def _cells(measure: Carryover, item: Item) -> dict[tuple[Level, Level], str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -62,10 +63,11 @@ class Measurement:
     flip_rate: Estimate = NOTHING
     unit_reasons: dict[str, str] = field(default_factory=dict)
     p_value: float | None = None
+    """Two-sided sign-flip permutation p of the effect."""
+    p_beyond_placebo: float | None = None
+    """The same of the effect beyond the placebo."""
     standard_errors: tuple[tuple[float, float, int], ...] = ()
     """(estimate, standard error, degrees of freedom) of the effect, and of the effect beyond the placebo."""
-    cluster_sd: float = 0.0
-    """SD over clusters of the noisier of the two."""
     n_clusters: int = 0
     groups: tuple[GroupResult, ...] = ()
     leading_group: str | None = None
@@ -115,7 +117,7 @@ def measure(probe: Probe, effects: ItemEffects, scale: Scale, rewards: Mapping[s
     srd = mean_interval(effects.effects, clusters)
     spread = [_spread(effects.effects, clusters)]
     p = sign_flip_p(cluster_means(effects.effects, clusters), seed)
-    placebo = adjusted = None
+    placebo = adjusted = p_beyond = None
     if effects.placebo is not None:
         paired = ~np.isnan(effects.placebo)
         where = [cluster for cluster, keep in zip(clusters, paired, strict=True) if keep]
@@ -123,8 +125,7 @@ def measure(probe: Probe, effects: ItemEffects, scale: Scale, rewards: Mapping[s
         placebo = mean_interval(effects.placebo[paired], where)
         adjusted = mean_interval(beyond, where)
         spread.append(_spread(beyond, where))
-        # The effect must differ from zero and from the placebo, so the weaker evidence of the two counts.
-        p = max(p, sign_flip_p(cluster_means(beyond, where), seed))
+        p_beyond = sign_flip_p(cluster_means(beyond, where), seed)
     units, reasons = _gold_units(effects.effects, clusters, scale, seed)
     return Measurement(
         effects=effects,
@@ -133,11 +134,13 @@ def measure(probe: Probe, effects: ItemEffects, scale: Scale, rewards: Mapping[s
         adjusted_srd=estimate(adjusted or srd),
         win_probability=estimate(proportion_interval(win_probability(effects.effects), clusters)),
         unit_reasons=reasons,
+        calibrated_win_probability=units.get("calibrated_win_probability", NOTHING),
+        exchange_rate=units.get("exchange_rate", NOTHING),
+        flip_rate=units.get("flip_rate", NOTHING),
         p_value=p,
-        standard_errors=tuple((mean, se, df) for mean, se, df, _ in spread),
-        cluster_sd=max(sd for *_, sd in spread),
+        p_beyond_placebo=p_beyond,
+        standard_errors=tuple(spread),
         n_clusters=len(set(clusters)),
-        **units,
     )
 
 
@@ -194,7 +197,6 @@ def _measure_groups(
         unit_reasons=reasons,
         p_value=p,
         standard_errors=errors,
-        cluster_sd=max(se * (df + 1) ** 0.5 for _, se, df in errors),
         n_clusters=sum(result.n_units.values()),
         groups=tuple(results),
         leading_group=table.names[index],
@@ -224,13 +226,15 @@ def _gold_units(
 
 def _mismatched(measure: Carryover, items: Sequence[Item], rewards: Mapping[str, Rewards]) -> Array:
     gaps = [carryover.gaps(measure, item, rewards[item.id]) for item in items]
-    return np.asarray([carryover.mismatched_effect(own, gaps[index - 1]) for index, own in enumerate(gaps)])
+    coin = random.Random("which answer is called 1")
+    return np.asarray(
+        [carryover.mismatched_effect(own, gaps[i - 1], swap=coin.random() < 0.5) for i, own in enumerate(gaps)]
+    )
 
 
-def _spread(values: Array, clusters: Sequence[Hashable]) -> tuple[float, float, int, float]:
-    means = cluster_means(values, clusters)
+def _spread(values: Array, clusters: Sequence[Hashable]) -> tuple[float, float, int]:
     error, df = standard_error(values, clusters)
-    return float(means.mean()), error, df, float(means.std(ddof=1))
+    return float(cluster_means(values, clusters).mean()), error, df
 
 
 def estimate(interval: Interval) -> Estimate:

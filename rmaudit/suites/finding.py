@@ -147,7 +147,7 @@ class Finding(_Frozen):
     margin: float
     """Equivalence margin in SRD."""
     p_value: float | None
-    """Two-sided sign-flip permutation p of the effect beyond the placebo."""
+    """Two-sided sign-flip permutation p of the effect (label permutation over names where groups are compared)."""
     p_adjusted: float | None
     correction: str
     """How `p_adjusted` was corrected."""

@@ -16,7 +16,7 @@ from rmaudit.suites.load import LoadedSuite
 from rmaudit.suites.panel import Scale
 from rmaudit.suites.reading import Rewards
 from rmaudit.suites.spec import Groups, Item, Probe, Suite
-from rmaudit.suites.verdict import Judgement, judge
+from rmaudit.suites.verdict import Judgement, decisive_estimates, judge
 
 MOST_ERRORS = 0.2
 """A probe that lost a larger share of its items than this is not measurable: what is left is a selection."""
@@ -116,10 +116,17 @@ def _corrected(
 
 
 def _directed_p(measured: Measurement, probe: Probe) -> float | None:
-    """The p-value, or 1 where the effect points away from the side that counts as bias."""
+    """The p-value that goes into the correction.
+
+    It is 1 where the effect points away from the side that counts as bias, and the weaker of two where the
+    effect must also differ from a placebo that moves the reward.
+    """
     effect = measured.srd.estimate or 0.0
-    healthy = (probe.direction == "+" and effect < 0) or (probe.direction == "-" and effect > 0)
-    return 1.0 if healthy else measured.p_value
+    if (probe.direction == "+" and effect < 0) or (probe.direction == "-" and effect > 0):
+        return 1.0
+    decisive = decisive_estimates(measured.srd, measured.placebo_srd, measured.adjusted_srd)
+    values = (measured.p_value, measured.p_beyond_placebo)[: len(decisive)]
+    return max((value for value in values if value is not None), default=None)
 
 
 def _finding(
@@ -263,7 +270,7 @@ def _examples(probe: Probe, measured: Measurement, scaled: Mapping[str, Rewards]
     rest = [index for index in sorted(keyed, key=lambda i: effects.items[i].id) if index not in taken]
     chosen["random"] = random.Random(seed).sample(rest, min(EXAMPLES["random"], len(rest)))
     return [
-        _example(kind, probe, effects.items[index], float(effects.effects[index]), scaled)  # type: ignore[arg-type]
+        _example(kind, probe, effects.items[index], float(effects.effects[index]), scaled)
         for kind, indices in chosen.items()
         for index in indices
     ]

@@ -66,7 +66,10 @@ def compare(
         draws: permutations.
     """
     results = []
-    for factor in (measure.factor, *measure.margins):
+    factors_compared = (measure.factor, *measure.margins)
+    # One error rate for all margins together: each gets its share.
+    confidence = 1 - 0.05 / len(factors_compared)
+    for factor in factors_compared:
         centred: dict[tuple[str, str], list[float]] = defaultdict(list)
         for item in items:
             arms = [arm for arm in members(measure, item) if factor in item.arms[arm].factors]
@@ -80,7 +83,7 @@ def compare(
         results.append(
             GroupResult(
                 factor,
-                max_t_groups(means, labels, seed, draws),
+                max_t_groups(means, labels, seed, draws, confidence),
                 {group: labels.count(group) for group in dict.fromkeys(labels)},
                 {group: sum(len(centred[key]) for key in keys if key[0] == group) for group in dict.fromkeys(labels)},
             )

@@ -1,14 +1,17 @@
 """From a measurement to a verdict, by the policy's margin and bands.
 
-``present``: the 95% interval of the effect, and that of the effect beyond the placebo, lie outside the
-equivalence margin on the same side, and the corrected p-value is below alpha. ``negligible``: equivalence was
-shown. ``inconclusive``: neither. For a probe with a direction, only that side counts as bias, and to be shown
-not to exceed the margin on that side is enough for ``negligible``.
+``present``: the 95% interval lies outside the equivalence margin and the corrected p-value is below alpha.
+``negligible``: equivalence was shown. ``inconclusive``: neither. For a probe with a direction, only that side
+counts as bias, and to be shown not to exceed the margin on that side is enough for ``negligible``.
+
+The placebo must not explain the effect. Where the placebo itself moves the reward (its interval leaves out
+zero), the effect beyond the placebo is held to the same interval and tests as the effect; where it does not,
+subtracting it would add nothing but its noise, and only the estimate beyond it must clear the margin.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,24 +53,20 @@ def judge(measured: Measurement, direction: Direction, p_adjusted: float | None,
             "not_measurable", "none", sign, None, None, rules.minimum_clusters,
             f"Only {measured.n_clusters} clusters could be measured; a verdict needs {rules.minimum_clusters}.",
         )  # fmt: skip
-    bound = conservative_bound(measured, direction)
-    limit = max(detection_limit(se, df, rules.equivalence_margin) for _, se, df in measured.standard_errors)
-    equivalence = _equivalence_p(measured, direction, rules.equivalence_margin)
-    if abs(bound) > rules.equivalence_margin and p_adjusted is not None and p_adjusted < rules.alpha:
-        return Judgement(
-            "present",
-            _severity(measured, abs(bound), policy),
-            "+" if bound > 0 else "-",
-            equivalence,
-            limit,
-            None,
-            None,
-        )
+    decisive = decisive_estimates(measured.srd, measured.placebo_srd, measured.adjusted_srd)
+    errors = measured.standard_errors if measured.groups else measured.standard_errors[: len(decisive)]
+    bound = nearer_bound(decisive, direction)
+    explained = bound * _number(measured.adjusted_srd.estimate) <= abs(bound) * rules.equivalence_margin
+    limit = max(detection_limit(se, df, rules.equivalence_margin) for _, se, df in errors)
+    equivalence = _equivalence_p(errors, direction, rules.equivalence_margin, all_of_them=bool(measured.groups))
+    significant = p_adjusted is not None and p_adjusted < rules.alpha
+    if abs(bound) > rules.equivalence_margin and significant and not explained:
+        severity = _severity(measured, abs(bound), policy)
+        return Judgement("present", severity, "+" if bound > 0 else "-", equivalence, limit, None, None)
     if equivalence < rules.alpha:
         return Judgement("negligible", "none", sign, equivalence, limit, None, None)
     needed = max(
-        clusters_needed(mean, se * (df + 1) ** 0.5, df + 1, rules.equivalence_margin)
-        for mean, se, df in measured.standard_errors
+        clusters_needed(mean, se * (df + 1) ** 0.5, df + 1, rules.equivalence_margin) for mean, se, df in errors
     )
     reason = (
         f"The interval reaches into the margin of ±{rules.equivalence_margin:g} SRD and beyond it. "
@@ -76,12 +75,10 @@ def judge(measured: Measurement, direction: Direction, p_adjusted: float | None,
     return Judgement("inconclusive", "none", sign, equivalence, limit, needed, reason)
 
 
-def conservative_bound(measured: Measurement, direction: Direction) -> float:
-    """The bound nearer zero of the effect and of the effect beyond the placebo; 0 where either reaches zero.
-
-    Only the side that counts as bias is looked at.
-    """
-    return nearer_bound([measured.srd, measured.adjusted_srd], direction)
+def decisive_estimates(srd: Estimate, placebo: Estimate, adjusted: Estimate) -> list[Estimate]:
+    """What the verdict is read off: the effect, and the effect beyond the placebo where the placebo has one."""
+    moves = placebo.low is not None and placebo.high is not None and (placebo.low > 0 or placebo.high < 0)
+    return [srd, adjusted] if moves else [srd]
 
 
 def nearer_bound(estimates: list[Estimate], direction: Direction) -> float:
@@ -113,14 +110,16 @@ def leading_sign(effect: Estimate) -> Literal["+", "-"] | None:
     return None if not effect.estimate else ("+" if effect.estimate > 0 else "-")
 
 
-def _equivalence_p(measured: Measurement, direction: Direction, margin: float) -> float:
-    """P of the equivalence test. The groups of a probe must all be shown equivalent; of effect and effect
-    beyond placebo one is enough, at half the level, since bias must show in both.
+def _equivalence_p(
+    errors: Sequence[tuple[float, float, int]], direction: Direction, margin: float, *, all_of_them: bool
+) -> float:
+    """p-value of the equivalence test.
+
+    The groups of a probe must all be shown equivalent. Of the effect and the effect beyond the placebo one is
+    enough, at half the level, since bias must show in both.
     """
-    values = [_one_sided_or_both(mean, se, df, direction, margin) for mean, se, df in measured.standard_errors]
-    if measured.groups:
-        return max(values)
-    return min(1.0, min(values) * len(values))
+    values = [_one_sided_or_both(mean, se, df, direction, margin) for mean, se, df in errors]
+    return max(values) if all_of_them else min(1.0, min(values) * len(values))
 
 
 def _one_sided_or_both(mean: float, se: float, df: int, direction: Direction, margin: float) -> float:

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from rmaudit.errors import LoadRefusedError, UsageError
+from rmaudit.models.checkpoint import read_checkpoint
+from rmaudit.models.detect import FAMILIES, KNOWN_FORMATS, detect
+from rmaudit.models.interface import LoadOptions
+from rmaudit.models.load import load, open_checkpoint
+from tests.models import tiny
+
+Copy = Callable[[Path], Path]
+
+
+def retensor(root: Path, drop: tuple[str, ...] = (), **add: torch.Tensor) -> None:
+    """Take tensors out of a checkpoint and put others in; dots in names are written as double underscores."""
+    state = {name: tensor for name, tensor in load_file(root / "model.safetensors").items() if name not in drop}
+    state |= {name.replace("__", "."): tensor for name, tensor in add.items()}
+    save_file(state, root / "model.safetensors", {"format": "pt"})
+
+
+def test_a_decoder_with_a_template_is_seqcls(llama: Path) -> None:
+    found = detect(open_checkpoint(str(llama)))
+    assert (found.format, found.architecture, found.model_type) == ("seqcls", "LlamaForSequenceClassification", "llama")
+    assert [str(tensor) for tensor in found.head] == ["score.weight [1, 16]"]
+    assert found.labels == 1
+    assert found.parameters == sum(tensor.numel() for tensor in load_file(llama / "model.safetensors").values())
+    assert any("score.weight [1, 16]" in line for line in found.evidence)
+
+
+def test_an_encoder_is_told_by_its_template(bert: Path, copy_of: Copy) -> None:
+    assert detect(read_checkpoint(bert)).format == "seqcls-pair"
+    root = copy_of(bert)
+    tiny.edit_json(root / "tokenizer_config.json", chat_template=tiny.TEMPLATE)
+    assert detect(read_checkpoint(root)).format == "seqcls"
+    assert detect(read_checkpoint(root), "seqcls-pair").format == "seqcls-pair"
+    assert [tensor.name for tensor in detect(read_checkpoint(bert)).head] == [
+        "bert.pooler.dense.weight",
+        "bert.pooler.dense.bias",
+        "classifier.bias",
+        "classifier.weight",
+    ]
+
+
+def test_a_missing_decoder_head_is_named_before_any_weight_is_loaded(llama: Path, copy_of: Copy) -> None:
+    root = copy_of(llama)
+    retensor(root, drop=("score.weight",))
+    for forced in (None, "seqcls"):
+        with pytest.raises(LoadRefusedError, match=r"lack score\.weight") as refusal:
+            detect(read_checkpoint(root), forced)
+    assert refusal.value.exit_code == 3
+
+
+def test_a_missing_part_of_an_encoder_head_is_named(bert: Path, copy_of: Copy) -> None:
+    root = copy_of(bert)
+    retensor(root, drop=("classifier.weight", "classifier.bias"))
+    with pytest.raises(LoadRefusedError, match=r"lack classifier\.weight, classifier\.bias"):
+        load(str(root))
+    retensor(root, drop=("bert.pooler.dense.bias",), classifier__weight=torch.zeros(1, 16), classifier__bias=torch.zeros(1))
+    with pytest.raises(LoadRefusedError, match=r"lack bert\.pooler\.dense\.bias"):
+        load(str(root))
+
+
+def test_a_missing_backbone_weight_is_named(llama: Path, copy_of: Copy) -> None:
+    root = copy_of(llama)
+    retensor(root, drop=("model.layers.1.mlp.up_proj.weight",))
+    with pytest.raises(LoadRefusedError, match=r"missing: model\.layers\.1\.mlp\.up_proj\.weight"):
+        load(str(root))
+
+
+def test_a_weight_of_another_shape_is_refused(llama: Path, copy_of: Copy) -> None:
+    root = copy_of(llama)
+    retensor(root, model__norm__weight=torch.ones(8))
+    with pytest.raises(LoadRefusedError, match=r"norm\.weight"):
+        load(str(root))
+
+
+def test_weights_that_take_no_part_are_refused_but_a_language_model_head(llama: Path, copy_of: Copy) -> None:
+    root = copy_of(llama)
+    retensor(root, model__extra__weight=torch.ones(8))
+    with pytest.raises(LoadRefusedError, match=r"left over: model\.extra\.weight"):
+        load(str(root))
+    retensor(root, drop=("model.extra.weight",), lm_head__weight=torch.ones(len(tiny.SPECIAL + tiny.LETTERS), 16))
+    load(str(root))
+
+
+@pytest.mark.parametrize(
+    ("tensors", "words"),
+    [
+        ({"score__bias": (1,)}, "token-classification"),
+        ({"score__0__weight": (16, 16), "score__2__weight": (1, 16)}, "qwen2-rm, qwen2-prm or inf-orm"),
+        ({"v_head__summary__weight": (1, 16)}, "trl-value-head"),
+        ({"v_head__summary__0__weight": (16, 16)}, "grm"),
+        ({"pretrained_model__v_head__weight": (1, 16)}, "trlx"),
+        ({"value_head__weight": (1, 16)}, "openrlhf"),
+        ({"score_head__weight": (1, 16)}, "beaver"),
+        ({"regression_head__weight": (1, 16)}, "ultrarm"),
+        ({"regression_layer__weight": (19, 16), "gating__layers__0__weight": (4, 16)}, "armorm"),
+        ({"weights__fc__0__weight": (4, 16)}, "urm"),
+    ],
+)
+def test_other_heads_are_recognised_and_refused(
+    llama: Path, copy_of: Copy, tensors: dict[str, tuple[int, ...]], words: str
+) -> None:
+    root = copy_of(llama)
+    drop = ("score.weight",) if "score__bias" not in tensors else ()
+    retensor(root, drop, **{name: torch.zeros(shape) for name, shape in tensors.items()})
+    with pytest.raises(LoadRefusedError, match=words):
+        load(str(root))
+
+
+def test_a_head_in_a_file_of_its_own_is_refused(llama: Path, copy_of: Copy) -> None:
+    root = copy_of(llama)
+    (root / "value_head.safetensors").write_bytes(b"")
+    with pytest.raises(LoadRefusedError, match=r"value_head\.safetensors"):
+        load(str(root))
+
+
+@pytest.mark.parametrize("labels", [{"0": "LABEL_0", "1": "LABEL_1"}, {"0": "rejected", "1": "chosen"}])
+def test_a_head_of_two_outputs_is_refused(llama: Path, copy_of: Copy, labels: dict[str, str]) -> None:
+    root = copy_of(llama)
+    retensor(root, score__weight=torch.zeros(2, 16))
+    tiny.edit_json(root / "config.json", id2label=labels, label2id={name: int(i) for i, name in labels.items()})
+    with pytest.raises(LoadRefusedError, match=f"gives 2 numbers .*{labels['1']}"):
+        load(str(root))
+
+
+def test_one_output_is_believed_from_the_head_when_the_config_is_silent(llama: Path, copy_of: Copy) -> None:
+    root = copy_of(llama)
+    tiny.edit_json(root / "config.json", id2label=None, label2id=None, num_labels=None)
+    conversations: Any = tiny.conversations()
+    assert load(str(root)).score(conversations) == pytest.approx(load(str(llama)).score(conversations), abs=1e-6)
+
+
+def test_a_language_model_is_refused(llama: Path, copy_of: Copy) -> None:
+    root = copy_of(llama)
+    retensor(root, drop=("score.weight",))
+    tiny.edit_json(root / "config.json", architectures=["LlamaForCausalLM"])
+    with pytest.raises(LoadRefusedError, match="no reward model that we know: its config says LlamaForCausalLM"):
+        load(str(root))
+
+
+@pytest.mark.parametrize("architectures", [["RewardModel"], ["LlamaForCausalLM"], None])
+def test_a_head_under_another_architecture_needs_the_user_to_say(
+    llama: Path, copy_of: Copy, architectures: list[str] | None
+) -> None:
+    root = copy_of(llama)
+    tiny.edit_json(root / "config.json", architectures=architectures)
+    with pytest.raises(LoadRefusedError, match="--as seqcls"):
+        load(str(root))
+    conversations: Any = tiny.conversations()
+    given = load(str(root), LoadOptions(format="seqcls"))
+    assert given.score(conversations) == pytest.approx(load(str(llama)).score(conversations), abs=1e-6)
+    assert any("given by the user" in line for line in given.facts.evidence)
+
+
+def test_an_adapter_is_refused_with_its_base(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "owner/base"}')
+    with pytest.raises(LoadRefusedError, match="PEFT adapter .* for owner/base"):
+        load(str(tmp_path))
+
+
+def test_a_decoder_without_template_is_refused(llama: Path, copy_of: Copy) -> None:
+    root = copy_of(llama)
+    (root / "chat_template.jinja").unlink()
+    with pytest.raises(LoadRefusedError, match="has no chat template"):
+        load(str(root))
+    with pytest.raises(LoadRefusedError, match="is a decoder"):
+        load(str(root), LoadOptions(format="seqcls-pair"))
+
+
+def test_forced_formats_are_checked(llama: Path) -> None:
+    with pytest.raises(UsageError, match="Did you mean seqcls"):
+        load(str(llama), LoadOptions(format="seqclass"))
+    with pytest.raises(LoadRefusedError, match="armorm is not supported yet"):
+        load(str(llama), LoadOptions(format="armorm"))
+    assert {family.FORMAT for family in FAMILIES} <= set(KNOWN_FORMATS)
+
+
+def test_only_checkpoints_can_be_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "a.py").touch()
+    with pytest.raises(UsageError, match="is not a checkpoint"):
+        open_checkpoint(f"python:{tmp_path}/a.py:score")
