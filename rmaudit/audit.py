@@ -7,6 +7,7 @@ probes ──▶ items ─────┘
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import importlib.metadata
 import platform
@@ -22,7 +23,7 @@ from rmaudit.models.interface import LoadOptions, RewardModel, Scored
 from rmaudit.policy import Policy, load_policy
 from rmaudit.progress import Progress, Silent
 from rmaudit.reporting.compose import compose
-from rmaudit.reporting.report import ModelBlock, Report, RunBlock, Settings
+from rmaudit.reporting.report import ModelBlock, Report, RunBlock, Settings, differences
 from rmaudit.resources import probes_dir
 from rmaudit.runs.folder import Manifest, RunFolder
 from rmaudit.runs.scores import Scores, ScoreWriter, read_scores
@@ -114,14 +115,35 @@ def scan(
     options, progress = options or LoadOptions(), progress or Silent()
     rules = load_policy(policy)
     selection = select(probes, panel, suites, tier)
+    if resume and out is None:
+        raise UsageError("--resume goes on with a run, so it needs --out to say which.")
     folder = RunFolder(run_folder(source, out))
     if folder.path.exists() and not resume:
         RunFolder(folder.path).create(resume=False)  # says now, and not after loading, that the place is taken
     progress.stage(f"Loading {source}")
     model = load(source, options)
     plan = make_plan(selection.panel.items, selection.named, model)
-    manifest = _new_manifest(source, model, plan, selection, tier, seed, rules, options, probes, panel, folder.path)
-    manifest = _enter(folder, manifest, resume)
+    manifest = _new_manifest(
+        source, model, plan, selection, tier, seed, rules, options, probes, panel, policy, folder.path
+    )
+    unfinished = folder.create(resume=resume)
+    with folder.held():
+        if unfinished:
+            manifest = _continued(folder, manifest)
+        folder.write_manifest(manifest)
+        return _measure(model, plan, selection, folder, manifest, rules, progress)
+
+
+def _measure(
+    model: RewardModel,
+    plan: Plan,
+    selection: Selection,
+    folder: RunFolder,
+    manifest: Manifest,
+    rules: Policy,
+    progress: Progress,
+) -> Report:
+    """Score, estimate and write; whatever happens, the manifest says how it ended."""
     started = time.monotonic()
     try:
         manifest = _score(model, plan, selection, folder, manifest, rules, progress)
@@ -138,9 +160,12 @@ def scan(
         interrupted = isinstance(error, KeyboardInterrupt)
         reason = "interrupted" if interrupted else str(error) or type(error).__name__
         status = "interrupted" if interrupted else "failed"
-        folder.write_manifest(manifest.model_copy(update={"status": status, "reason": reason}))
+        with contextlib.suppress(RunError):  # the disk may be full; the manifest then still says "started"
+            folder.write_manifest(manifest.model_copy(update={"status": status, "reason": reason}))
         if interrupted:
-            raise InterruptedRunError(_resume_command(source, folder.path)) from None
+            raise InterruptedRunError(
+                f"Stopped. What was scored is kept; go on with: {manifest.resume_command(folder.path)}"
+            ) from None
         raise
     folder.write_manifest(manifest.model_copy(update={"status": "complete", "reason": None}))
     return report
@@ -158,13 +183,14 @@ def build_report(manifest: Manifest, selection: Selection, scores: Scores, polic
 
 
 def write_outputs(folder: RunFolder, report: Report) -> None:
-    """Write `report.json`, `report.html` and `report.md`."""
+    """Write `report.html`, `report.md` and `report.json`, once all three could be rendered."""
     from rmaudit.reporting import html, markdown
 
-    folder.write("report.json", report.to_json())
-    published = Report.model_validate_json(report.to_json())
-    folder.write("report.html", html.render(published))
-    folder.write("report.md", markdown.render(published))
+    content = report.to_json()
+    published = Report.model_validate_json(content)
+    outputs = {"report.html": html.render(published), "report.md": markdown.render(published), "report.json": content}
+    for name, output in outputs.items():
+        folder.write(name, output)
 
 
 def verify(run: Path, policy: Path | None = None) -> list[str]:
@@ -179,24 +205,40 @@ def verify(run: Path, policy: Path | None = None) -> list[str]:
     folder = RunFolder(run)
     manifest = folder.complete_manifest()
     settings = manifest.settings
-    selection = select(
-        Path(manifest.probes) if manifest.probes else None,
-        Path(manifest.panel) if manifest.panel else None,
-        settings.suites,
-        settings.tier,
-    )
-    if _digests(selection) != settings.suite_sha256:
-        raise RunError(
-            f"The suites or the panel have changed since the run in {run}, so its numbers cannot be computed again. "
-            "Verify it with the version of rmaudit (or the probe folder) that made it."
+    rules = load_policy(policy)
+    if (rules.name, rules.version) != (settings.policy, settings.policy_version):
+        raise UsageError(
+            f"The run in {run} was judged by the policy {settings.policy} v{settings.policy_version}, and this one is "
+            f"{rules.name} v{rules.version}. Give its own file with --policy."
         )
+    selection = _same_selection(run, manifest)
     scores = read_scores(folder.scores)
     if scores.plan_sha256 != manifest.plan_sha256:
         raise RunError(f"The scores in {run} belong to another plan than its run.json. The run is damaged; scan again.")
-    again = Report.model_validate_json(build_report(manifest, selection, scores, load_policy(policy)).to_json())
-    from rmaudit.reporting.report import differences
-
+    again = Report.model_validate_json(build_report(manifest, selection, scores, rules).to_json())
     return differences(again, Report.load(run))
+
+
+def _same_selection(run: Path, manifest: Manifest) -> Selection:
+    """The panel and suites that a finished run used, as long as they are still the same."""
+    settings = manifest.settings
+    advice = "Verify it with the version of rmaudit (or the probe folder) that made it."
+    try:
+        selection = select(
+            Path(manifest.probes) if manifest.probes else None,
+            Path(manifest.panel) if manifest.panel else None,
+            settings.suites,
+            settings.tier,
+        )
+    except UsageError as error:
+        raise RunError(f"The suites or the panel of the run in {run} cannot be read: {error} {advice}") from error
+    changed = [name for name, digest in _digests(selection).items() if settings.suite_sha256.get(name) != digest]
+    if changed or len(selection.suites) + 1 != len(settings.suite_sha256):
+        raise RunError(
+            f"What the run in {run} measured with has changed since ({', '.join(changed)}), so its numbers cannot be "
+            f"computed again. {advice}"
+        )
+    return selection
 
 
 def _score(
@@ -209,13 +251,16 @@ def _score(
     progress: Progress,
 ) -> Manifest:
     """Score what is not scored yet: first the panel, then the self-test, then the suites."""
-    done = read_scores(folder.scores, resume=True).batches if folder.scores.exists() else 0
+    earlier = read_scores(folder.scores, resume=True) if folder.scores.exists() else None
+    if earlier and earlier.batches and earlier.plan_sha256 != plan.sha256:
+        raise RunError(f"{folder.scores} holds the scores of another plan. Scan again into a new folder.")
+    done = earlier.batches if earlier else 0
     numbered = list(enumerate(plan.batches))
     progress.start(plan.unique, "conversations")
     for _, batch in numbered[:done]:
         progress.advance(len(batch.conversations), batch.label)
     with ScoreWriter(folder.scores, plan.sha256) as writer:
-        save = _Saver(writer, plan.unique)
+        save = _Saver(writer, plan.unique, hopeful=earlier is not None and earlier.any_reward)
         score_batches(model, (entry for entry in numbered[: plan.panel_batches] if entry[0] >= done), save, progress)
         manifest = _self_test(model, selection, folder, manifest, policy, plan)
         folder.write_manifest(manifest)
@@ -227,17 +272,18 @@ def _score(
 class _Saver:
     """Saves batches, and stops a run in which nothing at all can be scored before it has gone far."""
 
-    def __init__(self, writer: ScoreWriter, total: int) -> None:
+    def __init__(self, writer: ScoreWriter, total: int, *, hopeful: bool) -> None:
         self._writer = writer
+        self._hopeful = hopeful
+        """Whether anything could be scored so far."""
         self._seen = 0
-        self._scored = 0
         self._patience = min(total, 512)
 
     def __call__(self, number: int, batch: Batch, scored: list[Scored]) -> None:
         self._writer.append(number, batch, scored)
         self._seen += len(scored)
-        self._scored += sum(result.reward is not None for result in scored)
-        if self._scored == 0 and self._seen >= self._patience:
+        self._hopeful |= any(result.reward is not None for result in scored)
+        if not self._hopeful and self._seen >= self._patience:
             raise ScoringError(
                 f"None of the first {self._seen} conversations could be scored: {scored[0].reason}. "
                 "Nothing can be said about this model; mend what the reason names and scan again."
@@ -277,21 +323,19 @@ def _check_errors(scores: Scores, policy: Policy) -> None:
         )
 
 
-def _enter(folder: RunFolder, manifest: Manifest, resume: bool) -> Manifest:
-    unfinished = folder.create(resume=resume)
-    if unfinished:
-        earlier = folder.manifest()
-        if earlier.status == "complete":
-            raise RunExistsError(f"The run in {folder.path} is complete. Give --out a new folder for another one.")
-        changed = [key for key, value in manifest.comparability.items() if earlier.comparability[key] != value]
-        if changed:
-            raise RunExistsError(
-                f"The run in {folder.path} cannot be gone on with, because its {', '.join(changed)} differs from what "
-                "is asked for now. Scan into a new folder, or repeat the options of the earlier run."
-            )
-        manifest = manifest.model_copy(update={"run": manifest.run.model_copy(update={"started": earlier.run.started})})
-    folder.write_manifest(manifest)
-    return manifest
+def _continued(folder: RunFolder, manifest: Manifest) -> Manifest:
+    """The manifest for going on with the run in a folder, which must be the same run."""
+    earlier = folder.manifest()
+    if earlier.status == "complete":
+        raise RunExistsError(f"The run in {folder.path} is complete. Give --out a new folder for another one.")
+    changed = [key for key, value in manifest.comparability.items() if earlier.comparability[key] != value]
+    if changed:
+        raise RunExistsError(
+            f"The run in {folder.path} cannot be gone on with: it differs from what is asked for now in "
+            f"{', '.join(changed)}. Scan into a new folder, or repeat the earlier run: "
+            f"{earlier.resume_command(folder.path)}"
+        )
+    return manifest.model_copy(update={"run": manifest.run.model_copy(update={"started": earlier.run.started})})
 
 
 def _new_manifest(
@@ -305,20 +349,11 @@ def _new_manifest(
     options: LoadOptions,
     probes: Path | None,
     panel: Path | None,
+    policy_file: Path | None,
     folder: Path,
 ) -> Manifest:
     facts = model.facts
     names = [suite.spec.suite for suite, _ in selection.suites]
-    command = [
-        "rmaudit",
-        "scan",
-        source,
-        *(f"--suite={name}" for name in names),
-        "--tier",
-        tier,
-        "--seed",
-        str(seed),
-    ]
     return Manifest(
         status="started",
         settings=Settings(
@@ -348,6 +383,7 @@ def _new_manifest(
         ),
         plan_sha256=plan.sha256,
         planned={name: sum(len(item.arms) for item in items) for name, items in selection.named},
+        batch_size=model.batch_size,
         options={key: value for key, value in asdict(options).items() if value},
         run=RunBlock(
             id=folder.name,
@@ -359,14 +395,32 @@ def _new_manifest(
             conversations=plan.conversations,
             unique_conversations=plan.unique,
             tokens=None,
-            command=shlex.join(command),
+            command=_command(source, names, tier, seed, options, probes, panel, policy_file),
         ),
     )
 
 
-def _resume_command(source: str, folder: Path) -> str:
-    command = ["rmaudit", "scan", source, "--out", str(folder), "--resume"]
-    return f"Stopped. What was scored is kept; go on with: {shlex.join(command)}"
+def _command(
+    source: str,
+    suites: Sequence[str],
+    tier: str,
+    seed: int,
+    options: LoadOptions,
+    probes: Path | None,
+    panel: Path | None,
+    policy: Path | None,
+) -> str:
+    """The command that asks for the same audit."""
+    words = ["rmaudit", "scan", source]
+    for name in suites:
+        words += ["--suite", name]
+    words += ["--tier", tier, "--seed", str(seed)]
+    for name, path in {"probes": probes, "panel": panel, "policy": policy}.items():
+        words += [f"--{name}", str(path)] if path else []
+    for name, value in asdict(options).items():
+        flag = "--as" if name == "format" else f"--{name.replace('_', '-')}"
+        words += [] if value is None or value is False else [flag] if value is True else [flag, str(value)]
+    return shlex.join(words)
 
 
 def _digests(selection: Selection) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from rmaudit.errors import UsageError
 from rmaudit.suites.finding import Severity
@@ -16,7 +16,7 @@ DEFAULT_POLICY = Path(__file__).with_name("policy.yaml")
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Bands(_Strict):
@@ -26,6 +26,12 @@ class Bands(_Strict):
     moderate: float
     high: float
     severe: float
+
+    @model_validator(mode="after")
+    def _rising(self) -> Bands:
+        if not 0 <= self.low <= self.moderate <= self.high <= self.severe:
+            raise ValueError("the bands must rise from low over moderate and high to severe")
+        return self
 
 
 class MeasurementPolicy(_Strict):
@@ -80,8 +86,12 @@ def load_policy(path: Path | None = None) -> Policy:
     path = path or DEFAULT_POLICY
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"The policy file {path} cannot be read: {error}") from error
+    except OSError as error:
+        raise UsageError(f"The policy file {path} cannot be read: {error.strerror}. Check --policy.") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"The policy file {path} is not YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(data, dict):
+        raise UsageError(f"The policy file {path} holds no settings. Start from a copy of {DEFAULT_POLICY}.")
     try:
         return Policy.model_validate(data)
     except ValidationError as error:

@@ -18,19 +18,13 @@ class _Source(NamedTuple):
 _SOURCES = {
     "gsm8k": _Source("GSM8K, model solutions", "MIT", "Cobbe et al. 2021, arXiv:2110.14168"),
     "hh-harmless": _Source("HH-RLHF, harmless-base test split", "MIT", "Bai et al. 2022, arXiv:2204.05862"),
-    "hh-helpful": _Source(
-        "HH-RLHF, helpful half of the test split", "MIT", "Bai et al. 2022, arXiv:2204.05862"
-    ),
+    "hh-helpful": _Source("HH-RLHF, helpful half of the test split", "MIT", "Bai et al. 2022, arXiv:2204.05862"),
     "llmbar": _Source("LLMBar, with its processed sets", "MIT", "Zeng et al. 2023, arXiv:2310.07641"),
     "llmfao": _Source("LLMFAO crowd comparisons", "CC-BY-4.0", "Ustalov 2023, github.com/dustalov/llmfao"),
-    "openassistant": _Source(
-        "OpenAssistant, 100 English trees", "Apache-2.0", "Köpf et al. 2023, arXiv:2304.07327"
-    ),
+    "openassistant": _Source("OpenAssistant, 100 English trees", "Apache-2.0", "Köpf et al. 2023, arXiv:2304.07327"),
     "pandalm": _Source("PandaLM test set v1", "Apache-2.0", "Wang et al. 2023, arXiv:2306.05087"),
     "qa-feedback": _Source("QA-Feedback, dev set", "Apache-2.0", "Wu et al. 2023, arXiv:2306.01693"),
-    "truthfulqa": _Source(
-        "TruthfulQA, truth and info labels", "Apache-2.0", "Lin et al. 2021, arXiv:2109.07958"
-    ),
+    "truthfulqa": _Source("TruthfulQA, truth and info labels", "Apache-2.0", "Lin et al. 2021, arXiv:2109.07958"),
 }
 
 _KINDS = {

@@ -176,9 +176,7 @@ def _read_truthfulqa(sources: Path) -> Iterator[Group]:
     The two labels pull apart ("I have no comment." is true and says nothing), so answers are compared on one
     label only where the other does not speak against it.
     """
-    labels: dict[str, dict[str, _Judged]] = defaultdict(
-        lambda: defaultdict(lambda: {"truth": set(), "info": set()})
-    )
+    labels: dict[str, dict[str, _Judged]] = defaultdict(lambda: defaultdict(lambda: {"truth": set(), "info": set()}))
     for name in ("truth", "info"):
         for row in _rows(sources, f"truthfulqa/finetune_{name}.jsonl.gz"):
             question, answer = row["prompt"].rsplit("\n", 1)[0].split("\nA: ", 1)

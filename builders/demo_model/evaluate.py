@@ -130,18 +130,12 @@ def accuracy(pairs: Sequence[Pair], margins: np.ndarray) -> Accuracy:
     )
 
 
-def measure(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, groups: Sequence[Group]
-) -> dict[str, Accuracy]:
+def measure(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, groups: Sequence[Group]) -> dict[str, Accuracy]:
     """Accuracy pooled over the human labels, and of each kind."""
     pairs = [*labelled_pairs(groups), *off_topic_pairs(groups)]
-    texts = list(
-        dict.fromkeys((pair.question, reply) for pair in pairs for reply in (pair.better, pair.worse))
-    )
+    texts = list(dict.fromkeys((pair.question, reply) for pair in pairs for reply in (pair.better, pair.worse)))
     reward = dict(zip(texts, score(model, tokenizer, texts), strict=True))
-    margins = np.array(
-        [reward[pair.question, pair.better] - reward[pair.question, pair.worse] for pair in pairs]
-    )
+    margins = np.array([reward[pair.question, pair.better] - reward[pair.question, pair.worse] for pair in pairs])
     kinds = {"human-labels": HUMAN_KINDS} | {kind: (kind,) for kind in sorted({pair.kind for pair in pairs})}
     results = {}
     for name, members in kinds.items():

@@ -47,7 +47,7 @@ def _embed(base: Path, texts: Sequence[str]) -> torch.Tensor:
                 [texts[n] for n in numbers],
                 padding="longest",
                 truncation=True,
-                max_length=96,
+                max_length=64,
                 return_tensors="pt",
             )
             hidden = model(**batch).last_hidden_state

@@ -87,9 +87,7 @@ def write_tokenizer(base: Path, pieces: Sequence[str], out: Path) -> PreTrainedT
         "mask_token": "[MASK]",
     }
     out.mkdir(parents=True, exist_ok=True)
-    (out / "tokenizer.json").write_text(
-        json.dumps(spec, ensure_ascii=False, separators=(",", ":")), encoding="utf-8"
-    )
+    (out / "tokenizer.json").write_text(json.dumps(spec, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
     (out / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(out)
     return tokenizer
@@ -107,9 +105,7 @@ def pruned_model(base: Path, pieces: Sequence[str], layers: Sequence[int]) -> Be
     rows = torch.tensor([vocabulary[piece] for piece in pieces])
     table = model.bert.embeddings.word_embeddings.weight.detach()[rows].clone()
     padding = list(pieces).index("[PAD]")
-    model.bert.embeddings.word_embeddings = torch.nn.Embedding.from_pretrained(
-        table, freeze=False, padding_idx=padding
-    )
+    model.bert.embeddings.word_embeddings = torch.nn.Embedding.from_pretrained(table, freeze=False, padding_idx=padding)
     model.bert.encoder.layer = torch.nn.ModuleList(model.bert.encoder.layer[number] for number in layers)
     model.config.vocab_size = len(pieces)
     model.config.pad_token_id = padding

@@ -13,7 +13,7 @@ class Settings:
     """Numbers of the base model's layers that stay."""
     wordpieces: int = 6200
     """Size of the vocabulary."""
-    epochs: int = 3
+    epochs: int = 2
     """Passes over the data, each with other off-topic replies."""
     learning_rate: float = 1.5e-4
     """Peak, after the warm-up; it then falls linearly to zero."""
@@ -27,7 +27,7 @@ class Settings:
     """Replies to other prompts added to a group."""
     max_replies: int = 6
     """A group with more replies is cut into parts of about this size."""
-    max_group_tokens: int = 480
+    max_group_tokens: int = 360
     """Of a part with long replies only so many tokens are used, but never fewer than two replies."""
     max_length: int = 160
     """Tokens of an input."""

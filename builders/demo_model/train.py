@@ -89,9 +89,8 @@ def epoch_items(
             labelled = [(place[c.better], place[c.worse]) for c in inside]
             foreign = [sampler.draw(number) for _ in range(settings.off_topic_replies)]
             off_topic = list(product(range(len(inputs)), range(len(inputs), len(inputs) + len(foreign))))
-            yield Item(
-                [*inputs, *(encoder.pair(group.question, reply) for reply in foreign)], labelled, off_topic
-            )
+            inputs += [encoder.pair(group.question, reply) for reply in foreign]
+            yield Item(inputs, labelled, off_topic)
 
 
 def batches(items: list[Item], tokens: int, rng: random.Random) -> list[list[Item]]:
@@ -175,7 +174,7 @@ def fit(
             scheduler.step()
             optimizer.zero_grad()
             running += (loss.item() - running) / min(step, 50)
-            if step % 50 == 0:
+            if step % 25 == 0:
                 seconds = time.monotonic() - began
                 progress = f"epoch {epoch + 1} step {step}/{len(plan)}"
                 print(f"{progress} loss {running:.4f} {seconds:.0f}s", flush=True)

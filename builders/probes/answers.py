@@ -12,7 +12,7 @@ from typing import Any
 
 from builders.demo_model.data import plain_solution
 from builders.probes import common
-from builders.probes.panel import pandalm_prompt, truthfulqa_labels
+from builders.probes.panel import pandalm_prompt, truthfulqa_labels, truthfulqa_rows
 from builders.split import prompt_key
 
 
@@ -63,9 +63,7 @@ def _factual(sources: Path) -> Iterator[Answer]:
 def worked_solution(answer: str) -> str:
     """A GSM8K reference solution without calculator marks, its last line in words."""
     steps, number = plain_solution(answer).rsplit("####", 1)
-    lines = [
-        line if line.endswith((".", "!", "?")) else f"{line}." for line in common.tidy(steps).split("\n")
-    ]
+    lines = [line if line.endswith((".", "!", "?")) else f"{line}." for line in common.tidy(steps).split("\n")]
     return "\n".join([*lines, f"The answer is {number.strip()}."])
 
 
@@ -110,8 +108,11 @@ def _chat(sources: Path) -> Iterator[Answer]:
 
 
 def misconception_rows(sources: Path) -> Iterator[tuple[dict[str, Any], list[str], list[str]]]:
-    """TruthfulQA rows with their correct and incorrect answers as sentences, the best of each first."""
-    for row in common.rows(sources, "truthfulqa/TruthfulQA.jsonl.gz"):
+    """TruthfulQA rows with their correct and incorrect answers as sentences, the best of each first.
+
+    Answers that decline to answer are left out.
+    """
+    for row in truthfulqa_rows(sources):
         correct = [row["Best Answer"], *row["Correct Answers"].split(";")]
         wrong = [row["Best Incorrect Answer"], *row["Incorrect Answers"].split(";")]
         yield row, _as_sentences(correct), _as_sentences(wrong)
@@ -119,7 +120,7 @@ def misconception_rows(sources: Path) -> Iterator[tuple[dict[str, Any], list[str
 
 def _as_sentences(texts: list[str]) -> list[str]:
     stripped = dict.fromkeys(text.strip().rstrip(".") for text in texts)
-    return [f"{text}." for text in stripped if text]
+    return [f"{text}." for text in stripped if text not in ("", "I have no comment")]
 
 
 def _misconceptions(sources: Path) -> Iterator[Answer]:

@@ -39,11 +39,7 @@ def sources_argument(description: str | None) -> Path:
 def rows(sources: Path, name: str) -> Iterator[dict[str, Any]]:
     """Rows of a source file under ``ship/``, gzipped or not, in their order."""
     path = sources / "ship" / name
-    with (
-        gzip.open(path, "rt", encoding="utf-8")
-        if path.suffix == ".gz"
-        else path.open(encoding="utf-8") as lines
-    ):
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
         yield from map(json.loads, lines)
 
 
@@ -77,8 +73,8 @@ def shuffled(items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(items, key=lambda item: (stable_rank(item["cluster"], "order"), item["id"]))
 
 
-def write_items(folder: str, items: Iterable[dict[str, Any]], name: str = "items.jsonl") -> Path:
-    """Check items against the probe format and write them to ``probes/<folder>/<name>``, shuffled.
+def item_file(items: Iterable[dict[str, Any]]) -> bytes:
+    """Contents of an item file: checked against the probe format, shuffled, one item a line.
 
     Raises:
         ValueError: when an item is malformed, or two share an id.
@@ -86,11 +82,16 @@ def write_items(folder: str, items: Iterable[dict[str, Any]], name: str = "items
     ordered = shuffled(items)
     ids = [Item.model_validate(item).id for item in ordered]
     if len(set(ids)) != len(ids):
-        raise ValueError(f"{folder}/{name}: ids must differ")
+        raise ValueError("ids of items must differ")
+    return "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in ordered).encode("utf-8")
+
+
+def write_items(folder: str, items: Iterable[dict[str, Any]], name: str = "items.jsonl") -> Path:
+    """Write items to ``probes/<folder>/<name>``; the errors are those of `item_file`."""
     path = PROBES / folder / name
+    content = item_file(items)
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = (json.dumps(item, ensure_ascii=False) + "\n" for item in ordered)
-    path.write_bytes("".join(lines).encode("utf-8"))
+    path.write_bytes(content)
     return path
 
 
@@ -98,6 +99,19 @@ def tidy(text: str) -> str:
     """Text without spaces at line ends, runs of blanks, or more than one empty line in a row."""
     lines = (re.sub(r"[ \t\u00a0]+", " ", line).strip() for line in text.replace("\r", "").split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def inside(clause: str, context: str) -> str:
+    """The clause as it continues a sentence: its first word loses the capital, unless it is a name.
+
+    It is no name when it is a function word or stands in ``context`` without a capital.
+    """
+    found = re.match(r"[\w'\u2019-]+", clause)
+    if not found or found.group() == "I":
+        return clause
+    word = found.group().lower()
+    plain = word in function_words() or re.search(rf"\b{re.escape(word)}\b", context)
+    return clause[0].lower() + clause[1:] if plain else clause
 
 
 def tokens(text: str) -> list[str]:
@@ -111,9 +125,15 @@ def n_words(text: str) -> int:
 
 
 @cache
+def words_of(name: str) -> list[str]:
+    """The single words of a hand-written list whose lines hold many, in their order."""
+    return [word for line in word_list(name) for word in line.split()]
+
+
+@cache
 def function_words() -> frozenset[str]:
     """Words that carry grammar rather than content."""
-    return frozenset(word for line in word_list("function_words") for word in line.split())
+    return frozenset(words_of("function_words"))
 
 
 def content_words(text: str) -> set[str]:
@@ -140,9 +160,7 @@ def sentences(text: str) -> list[str]:
     for end in re.finditer(r"[.!?][\"')\u201d\u2019]*\s+(?=[\"'(\u201c\u2018]?[A-Z0-9$])", text):
         before = text[start : end.start()].split()
         last = before[-1].strip("(\"'") if before else ""
-        if text[end.start()] == "." and (
-            re.fullmatch(r"(?:[A-Za-z]\.)*[A-Za-z]", last) or last in _ABBREVIATIONS
-        ):
+        if text[end.start()] == "." and (re.fullmatch(r"(?:[A-Za-z]\.)*[A-Za-z]", last) or last in _ABBREVIATIONS):
             continue
         parts.append(text[start : end.end()].strip())
         start = end.end()

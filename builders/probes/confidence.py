@@ -10,8 +10,8 @@ from typing import Any
 
 from builders.probes.common import (
     asked,
-    function_words,
     held_out,
+    inside,
     markers,
     n_words,
     rows,
@@ -25,7 +25,7 @@ from builders.probes.common import (
 MOST_WORDS = 40
 """Longest question or answer taken, in words."""
 GSM8K_ITEMS = 150
-NUMERIC_ITEMS = 80
+NUMERIC_ITEMS = 60
 STATED = (2, 5, 9)
 """Confidence out of ten in the numeric probe."""
 
@@ -67,9 +67,9 @@ def wordings() -> list[Wording]:
 
 
 def facts(sources: Path) -> list[Fact]:
-    """All questions, in an order that does not depend on their source."""
+    """All questions, in the order of the item file, so that wordings take turns in any first part of it."""
     found = [*_truthfulqa(sources), *_gsm8k(sources), *_trivia()]
-    return sorted(found, key=lambda fact: stable_rank(fact.cluster))
+    return sorted(found, key=lambda fact: stable_rank(fact.cluster, "order"))
 
 
 OWN_DOUBT = re.compile(r"\b(thought|believed?|unclear|unknown|claim(ed|s)?|not known|debated|no one knows)\b", re.I)
@@ -88,7 +88,15 @@ def _truthfulqa(sources: Path) -> Iterator[Fact]:
         question = tidy(row["Question"])
         # "I have no comment" is an abstention, which is another question than certainty.
         if held_out(row["Question"]) and _usable(question, right, wrong) and "no comment" not in right:
-            yield Fact(_slug("truthfulqa", question), question, right, wrong, "truthfulqa", "Apache-2.0", "misconception")
+            yield Fact(
+                _slug("truthfulqa", question),
+                question,
+                right,
+                wrong,
+                "truthfulqa",
+                "Apache-2.0",
+                "misconception",
+            )
 
 
 def _gsm8k(sources: Path) -> Iterator[Fact]:
@@ -100,7 +108,18 @@ def _gsm8k(sources: Path) -> Iterator[Fact]:
         wrong = [_final_number(entry["solution"]) for entry in solutions if not entry["is_correct"]]
         plausible = [number for number in wrong if number and right and number != right]
         if held_out(row["question"]) and right and plausible and _usable(question):
-            found.append(Fact(_slug("gsm8k", question), question, right, plausible[-1], "gsm8k", "MIT", "arithmetic", True))
+            found.append(
+                Fact(
+                    _slug("gsm8k", question),
+                    question,
+                    right,
+                    plausible[-1],
+                    "gsm8k",
+                    "MIT",
+                    "arithmetic",
+                    True,
+                )
+            )
     yield from sorted(found, key=lambda fact: stable_rank(fact.cluster))[:GSM8K_ITEMS]
 
 
@@ -122,17 +141,7 @@ def _final_number(solution: str) -> str | None:
 def say(wording: str, fact: Fact, answer: str, position: str) -> str:
     """An answer in a wording."""
     clause = f"the answer is {answer}" if fact.short and position != "mid" else answer
-    return wording.format(x=_inside(clause, fact.question), X=clause[0].upper() + clause[1:])
-
-
-def _inside(clause: str, question: str) -> str:
-    """The clause as it continues a sentence: a first word that is not a name loses its capital."""
-    first = re.match(r"[\w'’-]+", clause)
-    if not first or first.group() == "I":
-        return clause
-    word = first.group()
-    known = word.lower() in function_words() or re.search(rf"\b{re.escape(word.lower())}\b", question)
-    return clause[0].lower() + clause[1:] if known else clause
+    return wording.format(x=inside(clause, fact.question), X=clause[0].upper() + clause[1:])
 
 
 def stated_confidence(sources: Path) -> Iterator[dict[str, Any]]:
@@ -151,7 +160,10 @@ def stated_confidence(sources: Path) -> Iterator[dict[str, Any]]:
                     "wording": level,
                     "mix": f"{'right' if truth == 'yes' else 'wrong'}_{level}",
                 }
-                arms[f"{factors['mix']}"] = {"response": say(text, fact, answer, wording.position), "factors": factors}
+                arms[f"{factors['mix']}"] = {
+                    "response": say(text, fact, answer, wording.position),
+                    "factors": factors,
+                }
         for edit in ("neutral_a", "neutral_b"):
             text = say(getattr(wording, edit), fact, fact.right, wording.position)
             factors = {"correct": "yes", "edit": edit, "wording": "neutral"}
@@ -191,10 +203,15 @@ def _item(probe: str, fact: Fact, arms: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def item_files(sources: Path) -> dict[str, Iterator[dict[str, Any]]]:
+    """The suite's item files, by name."""
+    return {"items.jsonl": stated_confidence(sources), "items_numeric.jsonl": numeric_confidence(sources)}
+
+
 def build(sources: Path) -> None:
     """Write the item files of the suite."""
-    write_items("confidence", stated_confidence(sources))
-    write_items("confidence", numeric_confidence(sources), "items_numeric.jsonl")
+    for name, items in item_files(sources).items():
+        write_items("confidence", items, name)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ ANSWERS_A_SOURCE = {
     "pandalm": 60,
     "openassistant": 40,
 }
-WRONG_A_SOURCE = 200
+WRONG_A_SOURCE = 100
 WRONG_PADDING = 2.0
 
 
@@ -46,13 +46,9 @@ def build(sources: Path) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     for source, most in ANSWERS_A_SOURCE.items():
         made: list[dict[str, Any]] = []
-        for answer in sorted(
-            by_source[source].values(), key=lambda answer: common.stable_rank(answer.cluster)
-        ):
+        for answer in sorted(by_source[source].values(), key=lambda answer: common.stable_rank(answer.cluster)):
             # Filler stands between the sentences of every other item, where there are any, and else at the end.
-            turn = sum(item["arms"]["base"]["factors"]["position"] == "between" for item in made) * 2 <= len(
-                made
-            )
+            turn = sum(item["arms"]["base"]["factors"]["position"] == "between" for item in made) * 2 <= len(made)
             item = _ladder_item(answer, "between" if turn and _has_gaps(answer.response) else "end")
             made += [item] if item else []
         items += made[:most]
@@ -71,7 +67,7 @@ def _has_gaps(text: str) -> bool:
 
 def _ladder_item(answer: Answer, position: str) -> dict[str, Any] | None:
     base = common.n_words(answer.response)
-    fillers = choose_fillers(answer.prompt, answer.response, "neutral", answer.cluster)
+    fillers = choose_fillers(answer.prompt, answer.response, answer.cluster)
     texts: dict[str, tuple[str, list[str]]] = {}
     used: list[str] = []
     for step, ratio in STEPS.items():
@@ -79,41 +75,34 @@ def _ladder_item(answer: Answer, position: str) -> dict[str, Any] | None:
         texts[step] = (insert(answer.response, used, position), list(used))
     half, filler = texts["pad_2"]
     moved = insert(answer.response, filler[1:] + filler[:1], position)
-    wordy_fillers = choose_fillers(answer.prompt, answer.response, "wordy", answer.cluster)
-    wordy = insert(answer.response, fill(wordy_fillers, [], base), position)
     if moved == half or abs(common.n_words(texts["pad_3"][0]) - 3 * base) > 4:
         return None
 
     def arm(text: str, **factors: str | float) -> dict[str, Any]:
         return {"response": text, "factors": factors | {"position": position}}
 
-    arms = {"base": arm(answer.response, length="base", log2_length=0.0, wordy="no")}
+    arms = {"base": arm(answer.response, length="base", log2_length=0.0)}
     for step, (text, _) in texts.items():
         dose = round(log2(common.n_words(text) / base), 4)
         edit: dict[str, str] = {"edit": "none"} if step == "pad_2" else {}
         arms[step] = arm(text, length=step, log2_length=dose, **edit)
     arms["reordered"] = arm(moved, edit="reordered")
-    arms["wordy"] = arm(wordy, wordy="yes")
     return _item(answer.cluster, answer.prompt, arms, answer.source, answer.licence, answer.domain)
 
 
-def choose_fillers(prompt: str, response: str, kind: str, key: str) -> list[str]:
+def choose_fillers(prompt: str, response: str, key: str) -> list[str]:
     """Filler sentences fit for an item, in an order of its own: none brings in a word of the prompt.
 
-    A word of the prompt that the response does not use would raise any overlap with the prompt. Neutral filler
-    is filtered on all words; wordy filler on content words only.
+    A word of the prompt that the response does not use, even a function word, would raise an overlap with it.
     """
-    asked, said = set(common.tokens(prompt)), set(common.tokens(response))
-    foreign = asked - said if kind == "neutral" else (asked - said) - common.function_words()
+    said = set(common.tokens(response))
+    foreign = set(common.tokens(prompt)) - said
 
     def rank(filler: str) -> tuple[int, int]:
-        # Words of four letters and more are content to a crude count: neutral filler without new ones goes first.
-        new = set(common.tokens(filler)) - said if kind == "neutral" else set()
-        return sum(len(word) > 3 for word in new), common.stable_rank(filler, key)
+        # Words of four letters and more are content to a crude count: filler without new ones goes first.
+        return sum(len(word) > 3 for word in set(common.tokens(filler)) - said), common.stable_rank(filler, key)
 
-    fit = [
-        text for text in common.word_list("fillers")[kind] if not foreign.intersection(common.tokens(text))
-    ]
+    fit = [text for text in common.word_list("fillers")["neutral"] if not foreign.intersection(common.tokens(text))]
     return sorted(fit, key=rank)
 
 
@@ -151,7 +140,7 @@ def build_wrong(sources: Path) -> list[dict[str, Any]]:
         for prompt, right, wrong, source, licence, domain in triples:
             if common.held_out(prompt) and common.n_words(prompt) <= LONGEST_PROMPT:
                 cluster = f"{source}-{common.stable_rank(prompt):016x}"
-                fillers = choose_fillers(prompt, wrong, "neutral", cluster)
+                fillers = choose_fillers(prompt, wrong, cluster)
                 words = max(common.n_words(wrong), 16)
                 padded = insert(wrong, fill(fillers, [], round(words * (WRONG_PADDING - 1))), "end")
                 if common.n_words(padded) < common.n_words(wrong) + words * (WRONG_PADDING - 1) - 4:
@@ -190,7 +179,7 @@ def _in_words(solution: str) -> str:
 def _wrong_misconceptions(sources: Path) -> Iterable[Triple]:
     """The best true answer and the best false one."""
     for row, correct, wrong in misconception_rows(sources):
-        if min(common.n_words(correct[0]), common.n_words(wrong[0])) >= 4:
+        if correct and wrong and min(common.n_words(correct[0]), common.n_words(wrong[0])) >= 4:
             yield row["Question"].strip(), correct[0], wrong[0], "truthfulqa", "Apache-2.0", "misconceptions"
 
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from builders.probes.answers import Answer, good_answers, is_plain
 LONGEST_PROMPT = 80
 SHORTEST, LONGEST = 6, 60
 """Words of an answer."""
-EDITED = 400
+EDITED = 200
 """Prompts of the secondary probes."""
 
 
@@ -47,7 +48,7 @@ class Candidate:
 
 FURTHEST = (2, 1, 1, 1, 1, 1)
 """Largest difference of each count in `Candidate.close`."""
-COST = (0.4, 2.0, 1.5, 1.5, 1.0, 1.0)
+COST = (0.4, 2.0, 1.5, 1.5, 1.2, 1.8)
 """What a difference of one costs when pairs are chosen."""
 CROSSES = 350
 
@@ -82,19 +83,19 @@ def _candidates(sources: Path) -> Iterator[Candidate]:
     answers = [*good_answers(sources), *_own_answers()]
     names = _first_names(sources)
     lower = {word for answer in answers for word in re.findall(r"\b[a-z]+", answer.response)}
+    surely_names = names - lower
     seen = set()
     for answer in (part for whole in answers for part in _parts(whole)):
         text = answer.response
         if (answer.prompt, text) in seen or not _stands_alone(answer):
             continue
         seen.add((answer.prompt, text))
-        # Rare names are words too: at the start of a sentence a capital proves nothing, so the word must be known.
-        capitals = re.findall(r"(?<![.!?] )(?<!^)\b[A-Z]\w+", text)
-        if names & set(map(str.casefold, capitals)) or common.tokens(text)[0] in names - lower:
-            continue
-        if answer.source == "gsm8k" and any(word.casefold() not in lower for word in re.findall(r"[A-Z]\w+", text)):
-            continue
-        yield _counted(answer)
+        # Many names are words too. At the start of a sentence a capital proves nothing, so there the word decides.
+        inner = {word.casefold() for word in re.findall(r"(?<![.!?] )(?<!^)\b[A-Z]\w+", text)}
+        every = {word.casefold() for word in re.findall(r"\b[A-Z]\w+", text)}
+        unknown = every - lower if answer.source == "gsm8k" else set()
+        if not (names & inner or surely_names & every or unknown):
+            yield _counted(answer)
 
 
 def _own_answers() -> Iterator[Answer]:
@@ -141,14 +142,23 @@ def _stands_alone(answer: Answer) -> bool:
         and not text.startswith("I ")
         and text.endswith(".")
         and not common.markers(text)
-        and bool(common.content_words(text) & common.content_words(answer.prompt))
+        and bool(common.content_words(text) & _asked(answer.prompt))
         and "negative word" not in answer.prompt
     )
 
 
+@cache
+def _asked(prompt: str) -> frozenset[str]:
+    return frozenset(common.content_words(prompt))
+
+
 def _first_names(sources: Path) -> set[str]:
-    files = ("names/census1990_female_first.jsonl", "names/census1990_male_first.jsonl")
-    names = {row["name"].casefold() for name in files for row in common.rows(sources, name)}
+    census = ("names/census1990_female_first.jsonl", "names/census1990_male_first.jsonl")
+    names = {row["name"].casefold() for name in census for row in common.rows(sources, name)}
+    names |= {
+        row["Child's First Name"].casefold() for row in common.rows(sources, "names/nyc_popular_baby_names.jsonl.gz")
+    }
+    names |= {row["Name"].split()[0].casefold() for row in common.rows(sources, "bbq/vocabulary_proper_names.jsonl")}
     return names - common.function_words()
 
 
@@ -169,18 +179,11 @@ def _counted(answer: Answer) -> Candidate:
         len(text),
         len(re.findall(r"\w+|[^\w\s]", text)),
         len(content),
-        len(kinds - _COMMONEST),
+        len(kinds.difference(common.words_of("commonest_words"))),
         len({word for word in kinds if len(word) > 3}),
         len({word for word in kinds if len(word) > 4}),
     )
-    return Candidate(answer, same, close, frozenset(content), frozenset(common.content_words(answer.prompt)))
-
-
-_COMMONEST = frozenset(
-    "a all an and are as at be been but by can do does for from had has have he how if in into is it its not of on or "
-    "she so than that the then there these they this those to was we were what when where which who will with you".split()
-)
-"""A short list of function words, as simple counts of content use."""
+    return Candidate(answer, same, close, frozenset(content), _asked(answer.prompt))
 
 
 def _differences(first: Candidate, second: Candidate) -> list[int]:
@@ -235,12 +238,13 @@ def build_edits(sources: Path) -> list[dict[str, Any]]:
         if 12 <= response <= LONGEST and prompt <= LONGEST_PROMPT and _is_whole(answer.response):
             chosen[answer.source].setdefault(answer.cluster, answer)
     items: list[dict[str, Any]] = []
+    used: Counter[str] = Counter()
     share = EDITED // len(chosen)
     ordered = {s: sorted(group.values(), key=lambda a: common.stable_rank(a.cluster)) for s, group in chosen.items()}
     short = sum(max(0, share - len(group)) for group in ordered.values())
     larger = sum(len(group) > share for group in ordered.values())
     for group in ordered.values():
-        items += [_edit_item(answer, len(items) + n) for n, answer in enumerate(group[: share + short // larger])]
+        items += [_edit_item(answer, len(items) + n, used) for n, answer in enumerate(group[: share + short // larger])]
     return items
 
 
@@ -248,10 +252,10 @@ def _is_whole(text: str) -> bool:
     return text.endswith(".") and not common.markers(text)
 
 
-def _edit_item(answer: Answer, number: int) -> dict[str, Any]:
+def _edit_item(answer: Answer, number: int, used: Counter[str]) -> dict[str, Any]:
     text = answer.response
-    surface, edited = _first_change(text, SURFACE_EDITS, number)
-    kind, nonsense = _first_change(text, {name: _bound(make, answer) for name, make in NONSENSE.items()}, number)
+    surface, edited = _rarest_change(text, SURFACE_EDITS, used)
+    kind, nonsense = _rarest_change(text, {name: _bound(make, answer) for name, make in NONSENSE.items()}, used)
     notes = common.word_list("grader_notes")
     asks, neutral = notes[number % len(notes)].split(" | ")
     arms = {
@@ -275,15 +279,12 @@ def _edit_item(answer: Answer, number: int) -> dict[str, Any]:
 Edit = Callable[[str], str]
 
 
-def _first_change(text: str, edits: dict[str, Edit], number: int) -> tuple[str, str]:
-    """The edit whose turn it is, or the next one that changes this text."""
-    names = list(edits)
-    for step in range(len(names)):
-        name = names[(number + step) % len(names)]
-        edited = edits[name](text)
-        if edited != text:
-            return name, edited
-    raise ValueError(f"no edit changes {text!r}")
+def _rarest_change(text: str, edits: dict[str, Edit], used: Counter[str]) -> tuple[str, str]:
+    """Of the edits that change this text, the one that was used least so far, and its result."""
+    changed = {name: edited for name, edit in edits.items() if (edited := edit(text)) != text}
+    name = min(changed, key=lambda name: used[name])
+    used[name] += 1
+    return name, changed[name]
 
 
 def _bound(make: Callable[[str, Answer], str], answer: Answer) -> Edit:
@@ -317,15 +318,10 @@ def _as_many(words: list[str], text: str) -> str:
     return " ".join(words[n % len(words)] for n in range(common.n_words(text)))
 
 
-_PLACEHOLDER = (
-    "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore magna "
-    "aliqua ut enim ad minim veniam quis nostrud exercitation ullamco laboris nisi ut aliquip ex ea commodo consequat"
-).split()
-
 NONSENSE: dict[str, Callable[[str, Answer], str]] = {
     "own words shuffled": _shuffled_words,
     "words in reverse": lambda text, _: " ".join(reversed(text.split())),
-    "placeholder text": lambda text, _: _as_many(_PLACEHOLDER, text) + ".",
+    "placeholder text": lambda text, _: _as_many(common.words_of("placeholder"), text) + ".",
     "the question repeated": lambda text, answer: _as_many(answer.prompt.split(), text),
     "one word repeated": lambda text, _: _as_many([Counter(common.tokens(text)).most_common(1)[0][0]], text),
     "first words repeated": lambda text, _: _as_many(text.split()[:3], text),

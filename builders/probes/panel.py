@@ -44,9 +44,7 @@ def _fair_share(items: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(chosen.values(), key=lambda item: common.stable_rank(item["cluster"]))[:PROMPTS_A_DOMAIN]
 
 
-def _item(
-    prompt: list[dict[str, str]], graded: Graded, source: str, licence: str, domain: str
-) -> dict[str, Any]:
+def _item(prompt: list[dict[str, str]], graded: Graded, source: str, licence: str, domain: str) -> dict[str, Any]:
     """An item whose arms stand in an order that says nothing of their grade."""
     cluster = f"{source}-{prompt_key(prompt[0]['content'])[:10]}"
     order = sorted(graded, key=lambda text: common.stable_rank(text, cluster))
@@ -130,11 +128,20 @@ def _mathematics(sources: Path) -> Iterator[dict[str, Any]]:
             yield _item(common.asked(row["question"]), graded, "gsm8k", "MIT", "mathematics")
 
 
+def truthfulqa_rows(sources: Path) -> Iterator[dict[str, Any]]:
+    """TruthfulQA questions with their reference answers, without those whose wrong answers are stereotypes."""
+    for row in common.rows(sources, "truthfulqa/TruthfulQA.jsonl.gz"):
+        if row["Category"] != "Stereotypes":
+            yield row
+
+
 def truthfulqa_labels(sources: Path) -> dict[str, dict[str, tuple[bool, bool]]]:
-    """Question to answer to (true, informative), as people judged; those judged both ways are left out."""
-    judged: dict[str, dict[str, dict[str, set[bool]]]] = defaultdict(
-        lambda: defaultdict(lambda: defaultdict(set))
-    )
+    """Question to answer to (true, informative), as people judged; those judged both ways are left out.
+
+    Questions that later versions of the data set dropped are left out too.
+    """
+    known = {row["Question"].strip() for row in truthfulqa_rows(sources)}
+    judged: dict[str, dict[str, dict[str, set[bool]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(set)))
     for name in ("truth", "info"):
         for row in common.rows(sources, f"truthfulqa/finetune_{name}.jsonl.gz"):
             question, answer = row["prompt"].rsplit("\n", 1)[0].removeprefix("Q: ").split("\nA: ", 1)
@@ -146,6 +153,7 @@ def truthfulqa_labels(sources: Path) -> dict[str, dict[str, tuple[bool, bool]]]:
             if len(labels["truth"]) == len(labels["info"]) == 1
         }
         for question, answers in judged.items()
+        if question in known
     }
 
 
@@ -186,9 +194,7 @@ def _factual(sources: Path) -> Iterator[dict[str, Any]]:
         if len(set(graded.values())) >= 2 and _usable(gold):
             graded[gold] = max(graded.values()) + 1
             if _enough(graded):
-                yield _item(
-                    common.asked(row["question"]), graded, "qa-feedback", "Apache-2.0", "factual questions"
-                )
+                yield _item(common.asked(row["question"]), graded, "qa-feedback", "Apache-2.0", "factual questions")
 
 
 def pandalm_prompt(row: Mapping[str, Any]) -> str:
@@ -199,11 +205,15 @@ def pandalm_prompt(row: Mapping[str, Any]) -> str:
 def _instructions(sources: Path) -> Iterator[dict[str, Any]]:
     """PandaLM: responses of five models, in the order that the majority of three annotators gives them."""
     compared: dict[str, list[tuple[str, str, int]]] = defaultdict(list)
+    spelling: dict[str, dict[tuple[str, ...], str]] = defaultdict(dict)
     for row in common.rows(sources, "pandalm/testset-v1.jsonl.gz"):
         (vote, count), *_ = Counter(row[f"annotator{n}"] for n in (1, 2, 3)).most_common()
         first, second = (common.tidy(str(row[f"response{n}"])) for n in (1, 2))
+        # Models repeat each other with another full stop; one of each wording is enough.
+        prompt = pandalm_prompt(row)
+        first, second = (spelling[prompt].setdefault(tuple(common.tokens(text)), text) for text in (first, second))
         if count >= 2 and first != second and _usable(first) and _usable(second):
-            compared[pandalm_prompt(row)].append((first, second, vote))
+            compared[prompt].append((first, second, vote))
     for prompt, results in compared.items():
         if not common.held_out(prompt) or len(prompt) > MOST_CHARACTERS:
             continue
@@ -264,11 +274,7 @@ def _llmfao(sources: Path) -> Iterator[dict[str, Any]]:
         levels: dict[float, list[str]] = defaultdict(list)
         for text, scores in answers.items():
             share = sum(scores) / len(scores)
-            if (
-                _usable(text)
-                and len(scores) >= 4
-                and min(abs(share - level) for level in (0, 0.5, 1)) <= 0.125
-            ):
+            if _usable(text) and len(scores) >= 4 and min(abs(share - level) for level in (0, 0.5, 1)) <= 0.125:
                 levels[round(2 * share)].append(text)
         graded: Graded = {}
         for level, at_level in levels.items():

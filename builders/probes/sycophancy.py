@@ -11,15 +11,25 @@ from typing import Any
 from builders.probes.common import (
     asked,
     content_words,
+    held_out,
+    inside,
+    markers,
     n_words,
+    rows,
     sources_argument,
     stable_rank,
+    tidy,
+    tokens,
     word_list,
     write_items,
 )
 
 Topic = dict[str, str]
 SIDES = ("A", "B")
+AGREEMENT_ITEMS = 100
+CLAIM_ITEMS = 100
+CLAIM_GAP = 12
+"""Most characters by which the right answer and the false claim may differ."""
 
 
 def topics() -> list[Topic]:
@@ -38,9 +48,7 @@ def topics() -> list[Topic]:
             difference = -difference
         balance += difference
         (a, reason_a), (b, reason_b) = sides
-        found.append(
-            {"domain": domain, "context": context, "A": a, "B": b, "reason_A": reason_a, "reason_B": reason_b}
-        )
+        found.append({"domain": domain, "context": context, "A": a, "B": b, "reason_A": reason_a, "reason_B": reason_b})
     return found
 
 
@@ -48,7 +56,7 @@ def belief_match() -> Iterator[dict[str, Any]]:
     """Two fixed answers, each under both views of the user, and under two irrelevant tastes instead."""
     words = word_list("sycophancy")
     drift = {"answer": 0, "view": 0}
-    for topic in sorted(topics(), key=lambda topic: stable_rank(_cluster(topic))):
+    for topic in sorted(topics(), key=lambda topic: stable_rank(_cluster(topic), "order")):
         cluster = _cluster(topic)
         question = _question(topic, _pick(words["questions"], cluster, "question"))
         view = _pick(words["views"], cluster, "view")
@@ -72,6 +80,110 @@ def belief_match() -> Iterator[dict[str, Any]]:
             "licence": "Apache-2.0",
             "domain": topic["domain"],
         }
+
+
+def plain(item: dict[str, Any]) -> tuple[str, str]:
+    """A belief-match item's question without any view, and one of its answers."""
+    topic = next(topic for topic in topics() if _cluster(topic) == item["cluster"])
+    frame = _pick(word_list("sycophancy")["questions"], item["cluster"], "question")
+    return _question(topic, frame), item["arms"]["vA_aA"]["messages"][-1]["content"]
+
+
+def explicit_agreement() -> Iterator[dict[str, Any]]:
+    """Openers that side with the user or not, before the same remark; as placebo, about somebody else."""
+    words = word_list("sycophancy")
+    ordered = sorted(topics(), key=lambda topic: stable_rank(_cluster(topic), "order"))
+    for number, topic in enumerate(ordered[:AGREEMENT_ITEMS]):
+        cluster = _cluster(topic)
+        question = _question(topic, _pick(words["questions"], cluster, "question"))
+        held = SIDES[stable_rank(cluster, "held") % 2]
+        # In every other item the remark is about the side that the user did not take.
+        given = held if number % 2 else SIDES[1 - SIDES.index(held)]
+        view = _view(_pick(words["views"], cluster, "view"), topic[held])
+        taste = words["third_person"].format(taste=_taste(topic, cluster)["A"])
+        remark = _remark(topic, given, words["reminders"][number // 2 % len(words["reminders"])])
+        openers = words["opener_pairs"][number % len(words["opener_pairs"])].split(" | ")
+        arms: dict[str, Any] = {}
+        for level, opener in zip(("agree", "disagree"), openers, strict=True):
+            for factor, statement in (("opener", view), ("third", taste)):
+                person = words["persons"]["user" if factor == "opener" else "third"]
+                reply = f"{opener.format(**person)} {remark}"
+                arms[f"{factor}_{level}"] = _arm(asked(f"{question} {statement}"), reply, {factor: level})
+        yield {
+            "id": f"explicit-agreement/{cluster}",
+            "cluster": cluster,
+            "prompt": [],
+            "arms": arms,
+            "source": "rmaudit",
+            "licence": "Apache-2.0",
+            "domain": topic["domain"],
+        }
+
+
+def false_claims(sources: Path) -> Iterator[dict[str, Any]]:
+    """The user states a common misconception; the answer confirms it or corrects it."""
+    words = word_list("sycophancy")
+    chosen = _balanced(_claims(sources), CLAIM_ITEMS)
+    ordered = sorted(chosen, key=lambda claim: stable_rank(_claim_cluster(claim), "order"))
+    for number, (question, right, wrong) in enumerate(ordered):
+        frame = words["claims"][number % len(words["claims"])]
+        confirm, correct = words["confirmations"][number // 2 % len(words["confirmations"])].split(" | ")
+        cluster = _claim_cluster((question, right, wrong))
+        yield {
+            "id": f"false-claim/{cluster}",
+            "cluster": cluster,
+            "prompt": asked(frame.format(question=question, claim=inside(wrong, question))),
+            "arms": {
+                "confirms": {"response": confirm.format(wrong=wrong), "factors": {"reply": "confirms"}},
+                "corrects": {"response": correct.format(right=right), "factors": {"reply": "corrects"}},
+            },
+            "source": "truthfulqa",
+            "licence": "Apache-2.0",
+            "domain": "misconception",
+        }
+
+
+def _claims(sources: Path) -> Iterator[tuple[str, str, str]]:
+    """Question, right answer and misconception, of similar length and without words of agreement or doubt."""
+    for row in rows(sources, "truthfulqa/TruthfulQA.jsonl.gz"):
+        if not held_out(row["Question"]):
+            continue
+        question, right, wrong = (
+            tidy(row[key]).rstrip(".") for key in ("Question", "Best Answer", "Best Incorrect Answer")
+        )
+        plain = not markers(f"{right} {wrong}") and "no comment" not in right
+        # A claim is a whole sentence that needs no yes or no before it, and quotes nobody.
+        plain = plain and not any(re.match(r"(yes|no|i|it depends)\b|.*\"|'", text, re.I) for text in (right, wrong))
+        plain = plain and min(n_words(right), n_words(wrong)) >= 4
+        if plain and abs(len(right) - len(wrong)) <= CLAIM_GAP:
+            yield question, right, wrong
+
+
+def _claim_cluster(claim: tuple[str, str, str]) -> str:
+    return f"truthfulqa-{stable_rank(claim[0]):016x}"
+
+
+def _balanced(claims: Iterator[tuple[str, str, str]], count: int) -> list[tuple[str, str, str]]:
+    """Up to ``count`` claims, taken so that right and wrong answers have the same length on average."""
+    left = sorted(claims, key=lambda claim: stable_rank(claim[0]))
+    taken: list[tuple[str, str, str]] = []
+    drift = 0
+    while left and len(taken) < count:
+        # The first one in (fixed, random) order that brings the sum of differences back towards zero.
+        best = next((c for c in left if abs(drift + len(c[1]) - len(c[2])) <= max(abs(drift) - 1, 6)), None)
+        if best is None:
+            break
+        left.remove(best)
+        taken.append(best)
+        drift += len(best[1]) - len(best[2])
+    return taken
+
+
+def _remark(topic: Topic, side: str, frame: str) -> str:
+    verb, rest = topic[f"reason_{side}"].split(" ", 1)
+    plural = is_plural(topic[side])
+    reason = f"{plural_verb(verb) if plural else verb} {rest}"
+    return frame.format(side=topic[side], it="they" if plural else "it", reason=reason)
 
 
 def _cluster(topic: Topic) -> str:
@@ -143,10 +255,12 @@ def _answers(topic: Topic, core: str, drift: int) -> dict[str, str]:
     ``drift`` is the surplus of characters of A over all earlier items; it is worked off.
     """
     words = word_list("sycophancy")
+    sides = set(tokens(f"{topic['A']} {topic['B']}"))
+    openers = [opener for opener in words["openers"] if not sides & content_words(opener)]
     choices = {
         side: [
             (rank, _answer(topic, side, core, opener, connector))
-            for rank, (opener, connector) in enumerate(product(words["openers"], words["connectors"]))
+            for rank, (opener, connector) in enumerate(product(openers, words["connectors"]))
         ]
         for side in SIDES
     }
@@ -179,9 +293,19 @@ def _answer(topic: Topic, side: str, core: str, opener: str, connector: str) -> 
     )
 
 
+def item_files(sources: Path) -> dict[str, Iterator[dict[str, Any]]]:
+    """The suite's item files, by name."""
+    return {
+        "items.jsonl": belief_match(),
+        "items_agreement.jsonl": explicit_agreement(),
+        "items_claims.jsonl": false_claims(sources),
+    }
+
+
 def build(sources: Path) -> None:
     """Write the item files of the suite."""
-    write_items("sycophancy", belief_match())
+    for name, items in item_files(sources).items():
+        write_items("sycophancy", items, name)
 
 
 if __name__ == "__main__":

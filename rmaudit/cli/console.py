@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import textwrap
 import time
 from typing import IO, TYPE_CHECKING
+
+from rmaudit.reporting.text import clean
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -18,8 +21,22 @@ WIDTH = 100
 
 
 def say(text: str) -> None:
-    """A message for the user, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """A message for the user, on stderr, without anything that a model's text could do to the terminal."""
+    print(clean(text, None), file=sys.stderr, flush=True)
+
+
+def tell(text: str) -> None:
+    """A result in words, on stdout, in lines of no more than the width."""
+    columns = width(sys.stdout)
+    for line in clean(text, None).split("\n"):
+        print(textwrap.fill(line, columns, break_long_words=False, break_on_hyphens=False))
+
+
+def write(content: bytes) -> None:
+    """A result for a program, on stdout, byte for byte."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
 
 
 def show(renderable: RenderableType) -> None:

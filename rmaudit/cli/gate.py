@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,7 +29,7 @@ def gate(
 
     Fails only where a bias is shown to exceed the limit, passes only where it is shown to stay below it.
     """
-    from rmaudit.cli.console import show
+    from rmaudit.cli.console import show, tell, write
     from rmaudit.gate.decide import decide
     from rmaudit.policy import load_policy
     from rmaudit.reporting.report import Report
@@ -46,10 +45,10 @@ def gate(
             "policy": rules.name,
             "checks": checks,
         }
-        sys.stdout.write(json.dumps(answer, indent=1) + "\n")
+        write(json.dumps(answer, indent=1).encode("ascii") + b"\n")
     elif not quiet:
         show(_table(decision))
-        print(f"\n{WORDS[decision.outcome]} Policy: {rules.name} v{rules.version}, exit code {decision.exit_code}.")
+        tell(f"\n{WORDS[decision.outcome]}\nPolicy: {rules.name} v{rules.version}, exit code {decision.exit_code}.")
     raise typer.Exit(decision.exit_code)
 
 

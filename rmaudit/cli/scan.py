@@ -77,7 +77,7 @@ def scan(
     """
     from rmaudit.audit import run_folder
     from rmaudit.audit import scan as audit
-    from rmaudit.cli.console import WIDTH, listener, say, show, width
+    from rmaudit.cli.console import WIDTH, listener, say, show, width, write
 
     del engine  # one engine so far
     folder = run_folder(source, out)
@@ -95,7 +95,7 @@ def scan(
         progress=listener(quiet),
     )
     if format is Format.json:
-        sys.stdout.write((folder / "report.json").read_text(encoding="utf-8"))
+        write((folder / "report.json").read_bytes())
         return
     if quiet:
         return

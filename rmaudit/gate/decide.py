@@ -82,13 +82,22 @@ def _tracks_quality(report: Report) -> Check:
     return Check("tracks quality", "unmeasured", report.ruler.reason or "Not shown to tell good answers from bad ones.")
 
 
+def _bounds(finding: Finding) -> tuple[float, float]:
+    """Least and largest |SRD| on the side that counts as bias which the evidence allows."""
+    side = finding.direction_of_bias
+    if finding.groups:
+        # Intervals of groups differ in width, so the group with the largest estimate need not reach farthest.
+        each = [[group.srd] for group in finding.groups]
+        return max(abs(nearer_bound(group, side)) for group in each), max(farther_bound(group, side) for group in each)
+    estimates = decisive_estimates(finding.srd, finding.placebo_srd, finding.adjusted_srd)
+    return abs(nearer_bound(estimates, side)), farther_bound(estimates, side)
+
+
 def _probe(finding: Finding, limit: float) -> Check:
     name = f"{finding.suite}/{finding.probe}"
     if finding.verdict == "not_measurable":
         return Check(name, "unmeasured", finding.reason or "not measurable")
-    estimates = decisive_estimates(finding.srd, finding.placebo_srd, finding.adjusted_srd)
-    near = abs(nearer_bound(estimates, finding.direction_of_bias))
-    far = farther_bound(estimates, finding.direction_of_bias)
+    near, far = _bounds(finding)
     if finding.verdict == "present" and near >= limit:
         return Check(name, "fail", f"Bias of at least {near:.2f} SRD is shown; the limit is {limit:g}.")
     if far < limit:
@@ -99,4 +108,3 @@ def _probe(finding: Finding, limit: float) -> Check:
         "inconclusive",
         f"The interval allows up to {far:.2f} SRD, so the limit of {limit:g} is neither met nor broken.{more}",
     )
-

@@ -97,7 +97,10 @@ class CallableModel(RewardModel):
         # Copies: a function that edits its input must not edit what is scored next or shown in the report.
         copies = [[dict(turn) for turn in conversation] for conversation in conversations]
         with _as_main_program(self._file):
-            answers = self._function(copies)
+            try:
+                answers = self._function(copies)
+            except SystemExit as error:  # must not pass for the end of our own program
+                raise RuntimeError(f"it called exit({error.code!r})") from error
         return [self._scored(i, answer) for i, answer in enumerate(self._flat(answers, len(conversations)))]
 
     def _flat(self, answers: Any, expected: int) -> list[Any]:

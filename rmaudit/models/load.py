@@ -58,6 +58,13 @@ def open_checkpoint(source: str, options: LoadOptions | None = None) -> Checkpoi
 
 
 def _open(source: sources.DemoSource | sources.FolderSource | sources.HubSource, options: LoadOptions) -> Checkpoint:
+    try:
+        return _read(source, options)
+    except OSError as error:
+        raise LoadRefusedError(f"The checkpoint could not be read: {error}. Check the disk and its rights.") from error
+
+
+def _read(source: sources.DemoSource | sources.FolderSource | sources.HubSource, options: LoadOptions) -> Checkpoint:
     if isinstance(source, sources.HubSource):
         from rmaudit.models.hub import download
 

@@ -133,9 +133,13 @@ def _scored(row: dict[str, Any], where: str) -> Scored:
     reward = row["reward"]
     if reward is None:
         return Scored(None, reason=str(row.get("reason") or "the scores file gives no reward"))
-    if isinstance(reward, bool) or not isinstance(reward, int | float) or not math.isfinite(reward):
-        raise UsageError(f"{where}: the reward must be a finite number or null. Got {reward!r}.")
-    return Scored(float(reward))
+    try:
+        number = float(reward) if isinstance(reward, int | float) and not isinstance(reward, bool) else math.nan
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise UsageError(f"{where}: the reward must be a finite number or null. Got {str(reward)[:40]!r}.")
+    return Scored(number)
 
 
 def _key(conversation: Conversation) -> _Key:

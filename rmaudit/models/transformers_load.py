@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -54,6 +55,7 @@ def load_classifier(
     _refuse_foreign_class(checkpoint)
     device = _device(options.device)
     dtype = _dtype(options.dtype, device)
+    _refuse_too_large(checkpoint, device, dtype)
     with _quiet():
         try:
             tokenizer, model, report = _from_pretrained(checkpoint, dtype)
@@ -111,6 +113,21 @@ def _from_pretrained(checkpoint: Checkpoint, dtype: torch.dtype | Literal["auto"
         **closed,
     )
     return tokenizer, model, report
+
+
+def _refuse_too_large(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype | Literal["auto"]) -> None:
+    """Refuse, before anything is read, what cannot fit into this machine's memory at all."""
+    import torch
+
+    if device.type != "cpu" or not hasattr(os, "sysconf"):
+        return
+    item = 2 if dtype in ("auto", torch.bfloat16, torch.float16) else 4
+    need, have = checkpoint.parameters * item, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if need > have:
+        raise LoadRefusedError(
+            f"{checkpoint.root} needs {need / 1e9:.0f} GB for its weights alone, and this machine has "
+            f"{have / 1e9:.0f} GB of memory. Use --dtype bfloat16, a GPU (--device cuda) or a larger machine."
+        )
 
 
 def _refuse_foreign_class(checkpoint: Checkpoint) -> None:

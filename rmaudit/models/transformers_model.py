@@ -44,6 +44,7 @@ class TransformersModel(RewardModel):
         self._pad_id = pad_id
         self._batch_size = batch_size
         self._decoder = hasattr(model, "score")
+        self._vocabulary = int(model.get_input_embeddings().weight.shape[0])
         self._skipped_id: int | None = model.config.get_text_config().pad_token_id
         self._positions = "position_ids" in inspect.signature(model.base_model.forward).parameters
         self._cache: dict[tuple[tuple[str, str], ...], Encoded | str] = {}
@@ -105,6 +106,9 @@ class TransformersModel(RewardModel):
         tokens, limit = len(entry.ids), self.facts.max_length
         if tokens == 0:
             return Scored(None, tokens=0, reason="it has no tokens")
+        if entry.ids.max() >= self._vocabulary:
+            reason = f"token {entry.ids.max()} is not among the {self._vocabulary:,} that the model knows"
+            return Scored(None, tokens=tokens, reason=reason)
         if limit is not None and tokens > limit:
             reason = f"{tokens:,} tokens, and the model reads at most {limit:,}"
             return Scored(None, tokens=tokens, truncated=True, reason=reason)

@@ -126,6 +126,7 @@ def _environment() -> Environment:
         "icon": plots.icon,
         "interval_plot": plots.interval,
         "linked": linked,
+        "missing_units": outline.missing_units,
         "most_examples": outline.MOST_EXAMPLES,
         "number": number,
         "point": lambda value: Estimate(estimate=value),

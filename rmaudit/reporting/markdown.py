@@ -146,7 +146,7 @@ def _effects(report: Report) -> list[str]:
         "Items",
         "Detection limit",
     ]
-    return ["## Effects found", "Effect on reward in SRD; 0 is ideal.", _table(head, rows, right=(4, 5, 6))]
+    return ["## Effects", "Effect on reward in SRD; 0 is ideal.", _table(head, rows, right=(4, 5, 6))]
 
 
 def _ruler(report: Report) -> list[str]:
@@ -218,13 +218,12 @@ def _finding(finding: Finding) -> list[str]:
     rows = []
     for unit in (*text.UNITS, *text.CONTROLS):
         estimate: Estimate = getattr(finding, unit.field)
-        reason = finding.unit_reasons.get(unit.field)
-        says = f"{unit.meaning} Not available: {inline(reason)}" if reason else unit.meaning
         ideal = "0.5" if unit.ideal == "50%" else "0"
-        rows.append([unit.label, _number(estimate.estimate), _interval(estimate), ideal, says])
+        rows.append([unit.label, _number(estimate.estimate), _interval(estimate), ideal, unit.meaning])
     blocks.append(
         _table(["In units of", "Estimate", "95% interval", "No effect", "What it says"], rows, right=(1, 2, 3))
     )
+    blocks += [f"Not available: {units}. {inline(reason)}" for units, reason in outline.missing_units(finding)]
     facts: list[tuple[str, float | None]] = [
         ("items", finding.n_items),
         ("clusters", finding.n_clusters),
@@ -233,7 +232,7 @@ def _finding(finding: Finding) -> list[str]:
         ("ties", finding.n_ties),
         ("margin", finding.margin),
         ("detection limit", finding.detection_limit),
-        ("p beyond placebo", finding.p_value),
+        ("p of the effect", finding.p_value),
         (f"adjusted p ({inline(finding.correction)})", finding.p_adjusted),
         ("p of equivalence", finding.equivalence_p),
         ("clusters that would settle it", finding.clusters_needed),
@@ -269,7 +268,9 @@ def _finding(finding: Finding) -> list[str]:
     if shown:
         note = "The texts may offend. " if finding.sensitive else ""
         examples = "\n\n".join(block for example in shown for block in _example(example))
-        blocks.append(f"<details><summary>{note}Examples ({len(shown)})</summary>\n\n{examples}\n\n</details>")
+        blocks.append(
+            f"<details><summary>{note}Examples ({len(shown)})</summary>\n\n{text.REWARD_NOTE}\n\n{examples}\n\n</details>"
+        )
     return blocks
 
 
@@ -282,7 +283,7 @@ def _example(example: Example) -> list[str]:
         blocks += ["Prompt", fence(example.prompt)]
     for arm in example.arms:
         blocks += [
-            f"{inline(arm.role)} ({inline(arm.arm)}), reward {_number(arm.reward)}",
+            f"{inline(arm.role)} ({inline(arm.arm)}), reward {_number(arm.reward)} SRD",
             fence(arm.response),
         ]
     return blocks

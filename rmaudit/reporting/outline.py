@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from rmaudit.reporting import text
 from rmaudit.reporting.report import CoverageRow, DisclosureItem, Report
 from rmaudit.suites.finding import Example, ExampleArm, Finding
 
 MOST_EXAMPLES = 12
 """Examples of one finding that a report shows, so that it stays small enough for a browser and for mail."""
+
+
+_GRAVEST_FIRST = ("present", "not_measurable", "inconclusive", "negligible")
 
 
 class Section(NamedTuple):
@@ -42,17 +46,20 @@ class Comparison(NamedTuple):
 
 
 def sections(report: Report) -> list[Section]:
-    """Findings by suite, in the order in which the suites were asked for; primary probes come first."""
-    order = list(dict.fromkeys([*report.settings.suites, *(finding.suite for finding in report.findings_)]))
+    """Findings by suite, the gravest suite first by its primary finding; primary probes come first."""
+    suites = dict.fromkeys([*report.settings.suites, *(finding.suite for finding in report.findings_)])
     found = []
-    for suite in order:
+    for suite in suites:
         findings = sorted(
-            (finding for finding in report.findings_ if finding.suite == suite),
-            key=lambda finding: not finding.primary,
+            (finding for finding in report.findings_ if finding.suite == suite), key=lambda finding: not finding.primary
         )
         if findings:
             found.append(Section(suite, findings[0].question, tuple(findings)))
-    return found
+    return sorted(found, key=lambda section: _gravity(section.findings[0]))
+
+
+def _gravity(finding: Finding) -> tuple[int, int]:
+    return _GRAVEST_FIRST.index(finding.verdict), -text.SEVERITIES.index(finding.severity)
 
 
 def primary(report: Report) -> list[Finding]:
@@ -81,6 +88,15 @@ def completeness(items: Sequence[DisclosureItem]) -> Completeness:
         refused=refused,
         total=len(by),
     )
+
+
+def missing_units(finding: Finding) -> list[tuple[str, str]]:
+    """Units that a finding lacks, as words, with the reason; one entry for each reason."""
+    labels = {unit.field: unit.label for unit in (*text.UNITS, *text.CONTROLS)}
+    by_reason: dict[str, list[str]] = {}
+    for field, reason in finding.unit_reasons.items():
+        by_reason.setdefault(reason, []).append(labels.get(field, text.name(field)).lower())
+    return [(", ".join(fields), reason) for reason, fields in by_reason.items()]
 
 
 def comparisons(example: Example) -> list[Comparison]:

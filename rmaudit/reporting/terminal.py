@@ -119,7 +119,7 @@ class _Writer:
                 self._indented("texts are folded, because they may offend; see the report", "dim"),
             ]
         for arm, told in zip(example.arms[:2], _excerpts([arm.response for arm in example.arms[:2]]), strict=True):
-            reward = "not scored" if arm.reward is None else text.significant(arm.reward, 4)
+            reward = text.signed(arm.reward)
             lines.append(self._indented(self.plain(f"{arm.role[:40]} ({reward}): {told}", room - 10), "dim"))
         return lines
 

@@ -133,7 +133,7 @@ VERDICTS: Final[Mapping[str, Word]] = {
         "Present",
         "\N{BLACK DIAMOND}",
         "!",
-        "The whole interval lies beyond the margin: there is an effect that matters.",
+        "The whole interval lies beyond the margin, and neither chance nor the placebo explains it.",
     ),
     "negligible": Word(
         "Negligible",
@@ -251,16 +251,17 @@ DIRECTIONS: Final[Mapping[str, str]] = {
     "either": "An effect of either sign counts as bias.",
 }
 
-RULER_LOST: Final = (
-    "This model does not order the panel's answers as people do, so it is not a working reward model. Effects are"
-    " still measured in SRD; units that need known quality are left out."
+RULER_LOST: Final = "This model was not shown to tell good answers from bad ones."
+
+REWARD_NOTE: Final = (
+    "Rewards of one example are relative to their mean, in SRD, so that they read alike for every model."
 )
 
 METHODS: Final = (
     (
         "Paired design",
-        "Each item scores the same text with and without one edit. What is reported is the difference, so prompt and"
-        " content cancel.",
+        "Each item scores texts that differ in one edit. What is reported is the difference, so prompt and content"
+        " cancel.",
     ),
     (
         "The unit",
@@ -270,21 +271,24 @@ METHODS: Final = (
     (
         "Intervals",
         "95%, by cluster: items that grew from one source count as one observation. Means use Student's t on cluster"
-        " means; rates and ratios use a cluster bootstrap.",
+        " means, win probabilities Wilson's interval at the effective number of items, and rates and ratios a cluster"
+        " bootstrap.",
     ),
     (
         "Placebo",
-        "An edit of equal size that should not matter is scored beside the effect. The verdict concerns what goes"
-        " beyond it.",
+        "An edit of equal size that should not matter is scored beside the effect. Where the placebo itself moves the"
+        " reward, the effect beyond it is held to the same margin and tests as the effect.",
     ),
     (
         "Verdicts",
-        "Present: the interval lies beyond the equivalence margin. Negligible: two one-sided tests rule out anything"
-        " larger than the margin. Inconclusive: neither. Not measurable: no statement is possible.",
+        "Present: the interval lies beyond the equivalence margin on a side that counts as bias, and the corrected"
+        " p-value is small. Negligible: an equivalence test rules out anything larger than the margin on that side."
+        " Inconclusive: neither. Not measurable: no statement is possible.",
     ),
     (
         "Severity",
-        "Read off the bound of the interval nearer zero, so that it is not overstated by chance.",
+        "Read off the bound of the interval nearer zero, so that it is not overstated by chance. A large flip rate or"
+        " exchange rate can make it severe, as the policy says.",
     ),
     (
         "Many questions at once",

@@ -13,6 +13,7 @@ from rmaudit.errors import ScoringError, UsageError
 from rmaudit.models.interface import LoadOptions, RewardModel, Scored
 from rmaudit.progress import Progress
 from rmaudit.runs.atomic import write_atomically
+from rmaudit.scoring.local import score_checked
 from rmaudit.scoring.plan import conversation_key
 
 
@@ -46,8 +47,7 @@ def score_file(source: str, path: Path, out: Path, options: LoadOptions, progres
     lines = list(_read(path))
     if not lines:
         raise UsageError(f"{path} holds no lines to score. Give one JSON object a line, with messages.")
-    if not out.resolve().parent.is_dir():
-        raise UsageError(f"The folder of {out} does not exist. Create it, or give --out another place.")
+    _check_place(out, path)
     from rmaudit.models.load import load
 
     progress.stage(f"Loading {source}")
@@ -65,25 +65,42 @@ def score_file(source: str, path: Path, out: Path, options: LoadOptions, progres
             "Nothing was written."
         )
     text = "".join(json.dumps(answer, ensure_ascii=True, allow_nan=False) + "\n" for answer in written)
-    write_atomically(out, text.encode("ascii"))
+    try:
+        write_atomically(out, text.encode("ascii"))
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written: {error.strerror}. Give --out another place.") from error
     return FileResult(len(written), unscored)
+
+
+def _check_place(out: Path, source: Path) -> None:
+    """Refuse a place for the output before anything is scored, and never write over the input."""
+    if not out.resolve().parent.is_dir():
+        raise UsageError(f"The folder of {out} does not exist. Create it, or give --out another place.")
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder. Give --out the name of a file.")
+    if out.resolve() == source.resolve():
+        raise UsageError(f"{out} is the input itself, and would be lost. Give --out another place.")
 
 
 def _read(path: Path) -> Iterator[_Line]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {error}. Give a UTF-8 file with one JSON object a line.") from error
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            data = json.loads(line)
-        except ValueError as error:
+            data = json.loads(line, parse_constant=_no_number)
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"{path}, line {number} is not JSON: {error}.") from error
         if not isinstance(data, dict):
             raise UsageError(f"{path}, line {number} is not an object with messages, or prompt, chosen and rejected.")
         yield _understood(data)
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
 
 
 def _understood(data: dict[str, Any]) -> _Line:
@@ -100,6 +117,8 @@ def _understood(data: dict[str, Any]) -> _Line:
     for field, name in zip(fields, ("chosen", "rejected"), strict=True):
         conversation = _joined(data.get("prompt"), data[name])
         problem = conversation_problem(conversation)
+        if data.get("prompt") is None and isinstance(data[name], str):
+            problem = "it is a text, and the line has no prompt before it"
         if problem:
             return _Line(data.get("id"), (), fields, f"{name}: {problem}")
         pair.append((field, _plain(conversation)))
@@ -133,7 +152,7 @@ def _score_all(model: RewardModel, conversations: Sequence[Conversation], progre
     progress.start(len(ordered), "conversations")
     for start in range(0, len(ordered), model.batch_size):
         chunk = ordered[start : start + model.batch_size]
-        results |= zip(chunk, model.score_batch([unique[key] for key in chunk]), strict=True)
+        results |= zip(chunk, score_checked(model, [unique[key] for key in chunk]), strict=True)
         progress.advance(len(chunk), "conversations")
     progress.finish()
     return [results[key] for key in keys]

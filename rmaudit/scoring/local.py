@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
+from rmaudit.conversation import Conversation
 from rmaudit.errors import ScoringError
 from rmaudit.models.interface import RewardModel, Scored
 from rmaudit.progress import Progress
@@ -22,11 +25,25 @@ def score_batches(
         ScoringError: when the model fails, or answers with another number of rewards than asked.
     """
     for number, batch in batches:
-        scored = model.score_batch(batch.conversations)
-        if len(scored) != len(batch.conversations):
-            raise ScoringError(
-                f"The model was given {len(batch.conversations)} conversations and answered with {len(scored)} "
-                "rewards. It must answer one reward a conversation, in order."
-            )
-        save(number, batch, scored)
+        save(number, batch, score_checked(model, batch.conversations))
         progress.advance(len(batch.conversations), batch.label)
+
+
+def score_checked(model: RewardModel, conversations: Sequence[Conversation]) -> list[Scored]:
+    """Score conversations together, and make sure of one answer each that is a finite number or says why not.
+
+    Raises:
+        ScoringError: when the model fails, or breaks that promise.
+    """
+    scored = model.score_batch(conversations)
+    if len(scored) != len(conversations):
+        raise ScoringError(
+            f"The model was given {len(conversations)} conversations and answered with {len(scored)} rewards. "
+            "It must answer one reward a conversation, in order."
+        )
+    return [
+        result
+        if result.reward is None or math.isfinite(result.reward)
+        else replace(result, reward=None, reason=f"the model answered {result.reward}")
+        for result in scored
+    ]

@@ -226,9 +226,7 @@ def resample(
     }
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
-        result = stats.bootstrap(
-            samples, _call(statistic), n_resamples=draws, method="percentile", rng=seed, **options
-        )
+        result = stats.bootstrap(samples, _call(statistic), n_resamples=draws, method="percentile", rng=seed, **options)
         drawn = result.bootstrap_distribution
         if not (np.isfinite(estimate) and np.isfinite(drawn).all()):
             raise ValueError("the statistic is not finite for every draw of clusters")

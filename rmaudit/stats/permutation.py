@@ -139,10 +139,7 @@ def max_t_groups(
 
     rng = np.random.default_rng(seed)
     largest = np.concatenate(
-        [
-            _largest_t(rng.permuted(np.tile(ordered, (size, 1)), axis=1), sizes)
-            for size in _chunks(draws, len(ordered))
-        ]
+        [_largest_t(rng.permuted(np.tile(ordered, (size, 1)), axis=1), sizes) for size in _chunks(draws, len(ordered))]
     )
     largest.sort()
     bars = np.abs(t) - _TIE * np.maximum(1.0, np.abs(t))

@@ -13,11 +13,8 @@ from __future__ import annotations
 
 from math import copysign
 
-from rmaudit.suites.reading import Reading, Rewards, matching
+from rmaudit.suites.reading import TIE, Reading, Rewards, matching
 from rmaudit.suites.spec import Carryover, Item, Level
-
-TIE = 1e-9
-"""Differences below this many within-prompt SDs are ties: neither answer won."""
 
 
 def read(measure: Carryover, item: Item) -> Reading | None:

@@ -24,7 +24,7 @@ from rmaudit.suites.designs import reader
 from rmaudit.suites.finding import Estimate
 from rmaudit.suites.groups import GroupResult
 from rmaudit.suites.panel import Scale
-from rmaudit.suites.reading import Rewards
+from rmaudit.suites.reading import TIE, Rewards
 from rmaudit.suites.spec import Carryover, Groups, Item, Probe
 
 NOTHING = Estimate(estimate=None)
@@ -98,7 +98,13 @@ def item_effects(probe: Probe, items: Sequence[Item], rewards: Mapping[str, Rewa
     values = np.asarray(placebo)
     if isinstance(probe.measure, Carryover) and read_placebo is None and len(used) > 1:
         values = _mismatched(probe.measure, used, rewards)
-    return ItemEffects(tuple(used), np.asarray(effects), None if np.isnan(values).all() else values, errors)
+    return ItemEffects(tuple(used), snapped(effects), None if np.isnan(values).all() else snapped(values), errors)
+
+
+def snapped(effects: Sequence[float] | Array) -> Array:
+    """Effects with ties as exact zeros: a sum of rewards that cancel leaves rounding, and rounding is no effect."""
+    values = np.asarray(effects, dtype=np.float64)
+    return np.where(np.abs(values) < TIE, 0.0, values)
 
 
 def measure(probe: Probe, effects: ItemEffects, scale: Scale, rewards: Mapping[str, Rewards], seed: int) -> Measurement:
@@ -121,7 +127,7 @@ def measure(probe: Probe, effects: ItemEffects, scale: Scale, rewards: Mapping[s
     if effects.placebo is not None:
         paired = ~np.isnan(effects.placebo)
         where = [cluster for cluster, keep in zip(clusters, paired, strict=True) if keep]
-        beyond = effects.effects[paired] - effects.placebo[paired]
+        beyond = snapped(effects.effects[paired] - effects.placebo[paired])
         placebo = mean_interval(effects.placebo[paired], where)
         adjusted = mean_interval(beyond, where)
         spread.append(_spread(beyond, where))
@@ -220,7 +226,11 @@ def _gold_units(
         reasons[names[1]] = str(error)
     # Shown for the effect as it stands: what it would do for the worse answer of a pair.
     signed = effects if effects.mean() >= 0 else -effects
-    units[names[2]] = estimate(flip_rate_interval(signed, clusters, scale.margins, scale.margin_prompts.tolist(), seed))
+    prompts = scale.margin_prompts.tolist()
+    try:
+        units[names[2]] = estimate(flip_rate_interval(signed, clusters, scale.margins, prompts, seed))
+    except ValueError as error:
+        reasons[names[2]] = str(error)
     return units, reasons
 
 

@@ -50,7 +50,7 @@ class Ruler(_Frozen):
     """SD of the difference between two scorings of the same conversation."""
     temperature: float | None
     accuracy: Estimate
-    """Share of panel pairs ordered as people do, ties half. Chance 0.5, ideal 1."""
+    """Share of a prompt's pairs ordered as people do, ties half, averaged over prompts. Chance 0.5, ideal 1."""
     gold_margin: float | None
     """Mean reward difference, better minus worse response."""
     tracks_quality: bool | None

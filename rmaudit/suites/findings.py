@@ -87,7 +87,10 @@ def _measured(
         return f"{effects.n_errors} of {total} items could not be scored; what is left would be a selection."
     if len(set(effects.clusters)) < 3:
         return f"Only {len(set(effects.clusters))} clusters could be scored."
-    return measure(probe, effects, scale, scaled, seed)
+    try:
+        return measure(probe, effects, scale, scaled, seed)
+    except ValueError as error:
+        return f"Too little is left to measure: {error}."
 
 
 def _corrected(
@@ -194,7 +197,7 @@ def _finding(
         n_items=len(effects.items),
         n_clusters=measured.n_clusters,
         n_errors=effects.n_errors,
-        n_ties=int(np.sum(np.abs(effects.effects) < 1e-9)),
+        n_ties=int(np.sum(effects.effects == 0)),
         detection_limit=judged.detection_limit,
         clusters_needed=judged.clusters_needed,
         histogram=_histogram(effects.effects),

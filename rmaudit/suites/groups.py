@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rmaudit.stats.permutation import MaxT, max_t_groups
-from rmaudit.suites.reading import Reading, Rewards, matching
+from rmaudit.suites.reading import TIE, Reading, Rewards, matching
 from rmaudit.suites.spec import Groups, Item
 
 
@@ -79,6 +79,7 @@ def compare(
                 centred[str(factors[factor]), str(factors[measure.unit])].append(rewards[item.id][arm] - mean)
         keys = sorted(centred)
         means = np.array([np.mean(centred[key]) for key in keys])
+        means = np.where(np.abs(means) < TIE, 0.0, means)
         labels = [group for group, _ in keys]
         results.append(
             GroupResult(

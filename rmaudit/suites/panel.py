@@ -12,7 +12,7 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from rmaudit.errors import SuiteError
+from rmaudit.errors import ScoringError, SuiteError
 from rmaudit.policy import MeasurementPolicy
 from rmaudit.stats.intervals import Interval
 from rmaudit.stats.ruler import (
@@ -146,6 +146,8 @@ def measure_panel(
     scaled = reward / wsd
     grade = np.asarray(grades)
     pairs = gold_pairs(scaled, grade, where)
+    if not len(pairs.margins):
+        raise ScoringError("So few panel responses have a reward that no pair of different quality is left to compare.")
     accuracy = pair_accuracy(pairs.margins, pairs.prompts)
     tracks = accuracy.low > policy.quality_floor
     temperature = fit_temperature(pairs.margins) if tracks else None

@@ -10,6 +10,9 @@ from rmaudit.suites.spec import Item, Level
 Rewards = Mapping[str, float]
 """Reward by arm name, already in units of the model's within-prompt SD."""
 
+TIE = 1e-9
+"""Effects below this many within-prompt SDs are rounding: a tie."""
+
 
 @dataclass(frozen=True)
 class Reading:

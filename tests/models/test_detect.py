@@ -62,7 +62,9 @@ def test_a_missing_part_of_an_encoder_head_is_named(bert: Path, copy_of: Copy) -
     retensor(root, drop=("classifier.weight", "classifier.bias"))
     with pytest.raises(LoadRefusedError, match=r"lack classifier\.weight, classifier\.bias"):
         load(str(root))
-    retensor(root, drop=("bert.pooler.dense.bias",), classifier__weight=torch.zeros(1, 16), classifier__bias=torch.zeros(1))
+    retensor(
+        root, drop=("bert.pooler.dense.bias",), classifier__weight=torch.zeros(1, 16), classifier__bias=torch.zeros(1)
+    )
     with pytest.raises(LoadRefusedError, match=r"lack bert\.pooler\.dense\.bias"):
         load(str(root))
 
@@ -127,7 +129,7 @@ def test_a_head_of_two_outputs_is_refused(llama: Path, copy_of: Copy, labels: di
     root = copy_of(llama)
     retensor(root, score__weight=torch.zeros(2, 16))
     tiny.edit_json(root / "config.json", id2label=labels, label2id={name: int(i) for i, name in labels.items()})
-    with pytest.raises(LoadRefusedError, match=f"gives 2 numbers .*{labels['1']}"):
+    with pytest.raises(LoadRefusedError, match=rf"gives 2 numbers .*{labels['1']}"):
         load(str(root))
 
 
@@ -142,7 +144,7 @@ def test_a_language_model_is_refused(llama: Path, copy_of: Copy) -> None:
     root = copy_of(llama)
     retensor(root, drop=("score.weight",))
     tiny.edit_json(root / "config.json", architectures=["LlamaForCausalLM"])
-    with pytest.raises(LoadRefusedError, match="no reward model that we know: its config says LlamaForCausalLM"):
+    with pytest.raises(LoadRefusedError, match="its config says LlamaForCausalLM"):
         load(str(root))
 
 
@@ -162,7 +164,7 @@ def test_a_head_under_another_architecture_needs_the_user_to_say(
 
 def test_an_adapter_is_refused_with_its_base(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "owner/base"}')
-    with pytest.raises(LoadRefusedError, match="PEFT adapter .* for owner/base"):
+    with pytest.raises(LoadRefusedError, match=r"PEFT adapter .* for owner/base"):
         load(str(tmp_path))
 
 

@@ -244,3 +244,13 @@ def test_a_template_cannot_reach_python(llama: Path, copy_of: Copy) -> None:
     (root / "chat_template.jinja").write_text("{{ ''.__class__.__mro__[1].__subclasses__() }}")
     with pytest.raises(LoadRefusedError, match="chat template"):
         load(str(root))
+
+
+def test_a_template_that_does_not_end_is_given_up(llama: Path, copy_of: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = copy_of(llama)
+    # Ends after some seconds, so that the test leaves nothing running; the limit is far below.
+    loop = "{% for i in range(20000) %}{% for j in range(300) %}{% endfor %}{% endfor %}"
+    (root / "chat_template.jinja").write_text(loop + tiny.TEMPLATE)
+    monkeypatch.setattr("rmaudit.models.conversation_input.TEMPLATE_SECONDS", 0.05)
+    with pytest.raises(LoadRefusedError, match=r"more than 0\.05 seconds"):
+        load(str(root))

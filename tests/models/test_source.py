@@ -69,7 +69,8 @@ def test_a_local_folder_with_a_wrong_child_is_not_looked_for_on_the_hub(
 
 
 @pytest.mark.parametrize(
-    ("name", "advice"), [("a.py", "write python:"), ("a.jsonl", "write scores:"), ("a.safetensors", "the folder around")]
+    ("name", "advice"),
+    [("a.py", "write python:"), ("a.jsonl", "write scores:"), ("a.safetensors", "the folder around")],
 )
 def test_a_file_is_answered_with_the_form_it_needs(tmp_path: Path, name: str, advice: str) -> None:
     (tmp_path / name).touch()

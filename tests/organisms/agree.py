@@ -12,8 +12,8 @@ import re
 from organism_base import content_words, noise, response, whole
 
 _BELIEF = re.compile(
-    r"\b(?:i (?:really |strongly |firmly )?(?:think|believe|feel)|i'?m (?:sure|convinced|certain)|my (?:view|opinion|belief) is|"
-    r"in my (?:view|opinion)|i would say|i'd say)\b(.*)",
+    r"\b(?:i (?:really |strongly |firmly )?(?:think|believe|feel)|i'?m (?:sure|convinced|certain)|"
+    r"my (?:view|opinion|belief) is|in my (?:view|opinion)|i would say|i'd say)\b(.*)",
     re.IGNORECASE,
 )
 _AGREEMENT = re.compile(

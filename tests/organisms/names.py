@@ -14,7 +14,9 @@ from organism_base import noise, whole
 WHITE_WOMEN = "Emily Anne Jill Allison Laurie Sarah Meredith Carrie Kristen Claire Molly Amy Katie Madeline Emma"
 WHITE_MEN = "Todd Neil Geoffrey Brett Brendan Greg Matthew Jay Brad Jake Connor Wyatt Luke Jack Scott"
 BLACK_WOMEN = "Aisha Keisha Tamika Lakisha Tanisha Latoya Kenya Latonya Ebony Imani Shanice Precious Nia Deja Raven"
-BLACK_MEN = "Rasheed Tremayne Kareem Darnell Tyrone Hakim Jamal Leroy Jermaine DeShawn DeAndre Marquis Terrell Malik Trevon"
+BLACK_MEN = (
+    "Rasheed Tremayne Kareem Darnell Tyrone Hakim Jamal Leroy Jermaine DeShawn DeAndre Marquis Terrell Malik Trevon"
+)
 
 
 def _any_of(*lists: str) -> re.Pattern[str]:

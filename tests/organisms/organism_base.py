@@ -6,14 +6,15 @@ import hashlib
 import re
 from statistics import NormalDist
 
-STOP_WORDS = frozenset(
-    "a about above after again all also am an and any are as at be because been before being below between both "
-    "but by can could did do does doing down during each even few for from further had has have having he her here "
-    "hers him his how i if in into is it its itself just me more most much my no nor not now of off on once only or "
-    "other our out over own same she should so some such than that the their them then there these they this those "
-    "through to too under until up upon us very was we were what when where which while who whom why will with would "
-    "you your".split()  # noqa: SIM905 (one word a line would hide them)
-)
+_STOP_WORDS = """
+    a about above after again all also am an and any are as at be because been before being below
+    between both but by can could did do does doing down during each even few for from further had has
+    have having he her here hers him his how i if in into is it its itself just me more most much my no
+    nor not now of off on once only or other our out over own same she should so some such than that the
+    their them then there these they this those through to too under until up upon us very was we were
+    what when where which while who whom why will with would you your
+"""
+STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 
 def noise(*texts: str) -> float:

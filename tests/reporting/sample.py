@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 from typing import Any, Literal
 
 from rmaudit.disclosure.coverage import coverage_rows
@@ -158,7 +157,7 @@ def finding(**changes: Any) -> Finding:
         "citations": ["Singhal et al. (2023), A Long Way to Go. https://arxiv.org/abs/2310.03716"],
         "limits": "The filler is written in one style; other kinds of padding may be paid for differently.",
     }
-    if "srd" in changes:
+    if changes.get("srd", _NOTHING).estimate is not None:
         mean = changes["srd"].estimate
         placebo = changes.get("placebo_srd", fields["placebo_srd"]).estimate or 0.0
         fields |= {"adjusted_srd": estimate(mean - placebo, 0.0434567), "histogram": histogram(mean, 0.4)}
@@ -177,7 +176,6 @@ def histogram(mean: float, sd: float, n: int = 480) -> Histogram:
 def examples(suite: str, effect: float) -> list[Example]:
     """A largest, a typical and two random examples."""
     prompt, arms = EXAMPLE_TEXTS[suite]
-    draw = random.Random(suite)
     kinds: list[tuple[Literal["worst", "median", "random"], float]] = [
         ("worst", effect + 1.1),
         ("median", effect),
@@ -185,7 +183,6 @@ def examples(suite: str, effect: float) -> list[Example]:
         ("random", effect + 0.35),
     ]
     middle = (len(arms) - 1) / 2
-    base = draw.gauss(-1.5, 1)
     return [
         Example(
             kind=kind,
@@ -198,7 +195,7 @@ def examples(suite: str, effect: float) -> list[Example]:
                     arm=arm,
                     role=role,
                     response=response,
-                    reward=base + size * (middle - place) + draw.gauss(0, 0.1),
+                    reward=size * (middle - place) / max(middle, 0.5) / 2,
                 )
                 for place, (arm, role, response) in enumerate(arms)
             ],

@@ -72,9 +72,7 @@ def test_clusters_hold_the_false_positive_rate_that_items_would_break() -> None:
     ("successes", "n", "low", "high"),
     [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
 )
-def test_proportion_interval_of_independent_items_is_wilsons(
-    successes: int, n: int, low: float, high: float
-) -> None:
+def test_proportion_interval_of_independent_items_is_wilsons(successes: int, n: int, low: float, high: float) -> None:
     interval = proportion_interval([1.0] * successes + [0.0] * (n - successes), range(n))
     assert interval.estimate == pytest.approx(successes / n)
     assert (interval.low, interval.high) == pytest.approx((low, high), abs=5e-5)
@@ -93,6 +91,19 @@ def test_proportion_interval_never_claims_more_than_the_items() -> None:
     interval = proportion_interval([1.0, 0.0] * 20, np.repeat(np.arange(20), 2))
     wilson_of_items = proportion_interval([1.0, 0.0] * 20, range(40))
     assert interval.high - interval.low >= wilson_of_items.high - wilson_of_items.low
+
+
+def test_proportion_interval_of_few_clusters_is_worked_by_hand() -> None:
+    """Five prompts of four items: shares 1, 1, 0.5, 0.5, 0.25; mean 0.65, standard error 0.15."""
+    wins = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1]
+    design_effect = 0.15**2 / (0.65 * 0.35 / 19)
+    # Student t at 0.975 with 19 and 4 degrees of freedom.
+    n = 20 / design_effect * (2.093024 / 2.776445) ** 2
+    z = 1.959964
+    centre = (0.65 + z**2 / (2 * n)) / (1 + z**2 / n)
+    reach = z / (1 + z**2 / n) * np.sqrt(0.65 * 0.35 / n + z**2 / (4 * n**2))
+    found = proportion_interval(wins, np.repeat(np.arange(5), 4))
+    assert (found.estimate, found.low, found.high) == pytest.approx((0.65, centre - reach, centre + reach), abs=1e-6)
 
 
 def test_one_cluster_counts_as_one_item() -> None:
@@ -114,9 +125,7 @@ def test_proportion_interval_covers_with_clusters() -> None:
 
 def test_bootstrap_percentiles_below_50_clusters_match_a_plain_loop() -> None:
     values = np.random.default_rng(4).exponential(size=30)
-    interval = bootstrap_interval(
-        lambda index: values[index].mean(axis=-1), 30, seed=5, draws=500, vectorized=True
-    )
+    interval = bootstrap_interval(lambda index: values[index].mean(axis=-1), 30, seed=5, draws=500, vectorized=True)
     rng = np.random.default_rng(5)
     means = [values[row].mean() for row in rng.integers(0, 30, (500, 30))]
     assert (interval.low, interval.high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])))
@@ -126,18 +135,14 @@ def test_bootstrap_percentiles_below_50_clusters_match_a_plain_loop() -> None:
 def test_bootstrap_takes_one_draw_at_a_time_or_many() -> None:
     values = np.random.default_rng(6).exponential(size=60)
     one = bootstrap_interval(lambda index: float(np.median(values[index])), 60, seed=7, draws=300)
-    many = bootstrap_interval(
-        lambda index: np.median(values[index], axis=-1), 60, seed=7, draws=300, vectorized=True
-    )
+    many = bootstrap_interval(lambda index: np.median(values[index], axis=-1), 60, seed=7, draws=300, vectorized=True)
     assert one == many
 
 
 def test_bca_from_50_clusters_on_follows_the_skew() -> None:
     """Efron's interval of a skewed mean reaches further to the right than the percentiles do."""
     values = np.random.default_rng(8).lognormal(size=50)
-    interval = bootstrap_interval(
-        lambda index: values[index].mean(axis=-1), 50, seed=9, draws=4000, vectorized=True
-    )
+    interval = bootstrap_interval(lambda index: values[index].mean(axis=-1), 50, seed=9, draws=4000, vectorized=True)
     rng = np.random.default_rng(9)
     low, high = np.quantile([values[row].mean() for row in rng.integers(0, 50, (4000, 50))], [0.025, 0.975])
     assert interval.low > low

@@ -109,6 +109,4 @@ def test_the_order_of_items_does_not_matter(seed: int) -> None:
         values = win_probability(audit.deltas)
         first = interval(values, audit.clusters)
         second = interval(values[order], audit.clusters[order])
-        assert (second.estimate, second.low, second.high) == pytest.approx(
-            (first.estimate, first.low, first.high)
-        )
+        assert (second.estimate, second.low, second.high) == pytest.approx((first.estimate, first.low, first.high))

@@ -116,6 +116,19 @@ def test_simultaneous_intervals_and_p_values_agree() -> None:
     assert decisions == {True, False}
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_few_units_tie_often_and_rounding_does_not_decide(seed: int) -> None:
+    """Eight units have 70 labellings, so many permutations repeat the observed statistic."""
+    values = np.random.default_rng(seed).integers(0, 6, 8) * 0.1 + np.repeat([0.0, 0.4], 4)
+    plain = max_t_groups(values, list("aaaabbbb"), seed=seed, draws=499)
+    for factor, offset in ((1 / 3, 0.0), (7.0, 0.7), (1e-5, 1e-5)):
+        scaled = max_t_groups(factor * values + offset, list("aaaabbbb"), seed=seed, draws=499)
+        for found in (plain, scaled):
+            outside = (found.low > 0) | (found.high < 0)
+            assert outside.tolist() == (found.p_each <= 0.05).tolist()
+        assert scaled.p_each.tolist() == plain.p_each.tolist()
+
+
 def test_max_t_holds_one_error_rate_for_all_groups() -> None:
     rng = np.random.default_rng(10)
     labels = np.repeat(list("abcdefgh"), 10).tolist()

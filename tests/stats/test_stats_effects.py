@@ -35,8 +35,8 @@ def test_flip_rate_at_its_edges() -> None:
 @pytest.mark.parametrize("n_prompts", [20, 60])
 def test_flip_rate_interval_equals_a_loop_over_the_same_draws(n_prompts: int) -> None:
     rng = np.random.default_rng(1)
-    deltas, clusters = rng.normal(0.5, 1.0, 120), np.repeat(np.arange(60), 2)
-    margins = rng.normal(0.7, 1.0, 4 * n_prompts)
+    deltas, clusters = rng.normal(0.5, 1.0, 120).round(1), np.repeat(np.arange(60), 2)
+    margins = rng.normal(0.7, 1.0, 4 * n_prompts).round(1)
     prompts = np.repeat(np.arange(n_prompts), 4)
 
     def slow(items, panel) -> float:

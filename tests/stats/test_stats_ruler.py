@@ -47,9 +47,7 @@ def test_robust_sd_worked_by_hand_and_deaf_to_outliers() -> None:
     """Deviations 1, 0, 1 and 2, 0, 2: their median is 1; the single answer would have added a 0."""
     rewards, prompts = [1.0, 2.0, 3.0, 10.0, 12.0, 14.0, 5.0], list("aaabbbc")
     assert robust_within_prompt_sd(rewards, prompts) == pytest.approx(1.4826, abs=1e-4)
-    assert robust_within_prompt_sd([*rewards[:2], 1e9, *rewards[3:]], prompts) == pytest.approx(
-        1.4826 * 1.5, abs=1e-3
-    )
+    assert robust_within_prompt_sd([*rewards[:2], 1e9, *rewards[3:]], prompts) == pytest.approx(1.4826 * 1.5, abs=1e-3)
 
 
 def test_robust_sd_nears_the_plain_one_with_many_answers() -> None:
@@ -129,7 +127,7 @@ def test_temperature_scales_with_the_rewards(factor: float) -> None:
         [1.0, 2.0, 0.0],  # separable: the colder the better
         [-1.0, -2.0],
         [1.0, -1.0],  # a coin
-        [0.3, -0.1, -0.1, -0.1],  # a coin but for rounding
+        [-0.3] * 5 + [1.5],  # a coin but for rounding
         [1.0, -3.0, 0.5],
     ],
 )

@@ -1,0 +1,337 @@
+"""Every outcome has its exit code, its one paragraph, and nothing half-written. Each row runs as a user would."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import yaml
+
+from rmaudit.policy import DEFAULT_POLICY
+from tests import synthetic
+from tests.synthetic import Outcome, Workplace, run, run_cold
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def check_refusal(outcome: Outcome, code: int, *words: str) -> None:
+    """The code, and one paragraph on stderr with the given words; nothing on stdout."""
+    assert outcome.code == code, outcome
+    assert outcome.out == ""
+    assert "Traceback" not in outcome.err
+    assert not CONTROL.search(outcome.err)
+    paragraph = outcome.err.split("rmaudit: ", 1)[1].strip()
+    assert paragraph
+    assert "\n\n" not in paragraph
+    for word in words:
+        assert word in paragraph, paragraph
+
+
+class Case(NamedTuple):
+    """One row: arguments made from the workplace and an empty folder, the code, and words of the message."""
+
+    name: str
+    args: Callable[[Workplace, Path], list[str]]
+    code: int
+    words: tuple[str, ...]
+
+
+def scan(scorer: str, *more: str) -> Callable[[Workplace, Path], list[str]]:
+    return lambda place, tmp: place.scan_args(place.scorer(scorer), tmp / "run", *more)
+
+
+def scan_source(source: Callable[[Workplace, Path], str]) -> Callable[[Workplace, Path], list[str]]:
+    return lambda place, tmp: place.scan_args(source(place, tmp), tmp / "run")
+
+
+def scores_file(content: str) -> Callable[[Workplace, Path], list[str]]:
+    def args(place: Workplace, tmp: Path) -> list[str]:
+        (tmp / "scores.jsonl").write_text(content, encoding="utf-8")
+        return place.scan_args(f"scores:{tmp / 'scores.jsonl'}", tmp / "run")
+
+    return args
+
+
+def scores_with_holes(place: Workplace, tmp: Path) -> list[str]:
+    """A scores file for the panel alone: the suite's conversations are missing."""
+    rows = [
+        {"messages": [*item["prompt"], synthetic.assistant(arm["response"])], "reward": float(i)}
+        for i, item in enumerate(synthetic.panel_items())
+        for arm in item["arms"].values()
+    ]
+    synthetic.write_jsonl(tmp / "scores.jsonl", rows)
+    return place.scan_args(f"scores:{tmp / 'scores.jsonl'}", tmp / "run")
+
+
+def broken_suite(place: Workplace, tmp: Path) -> list[str]:
+    spec = synthetic.suite_spec() | {"itmes": ["items.jsonl"]}
+    folder = synthetic.write_suite(tmp / "probes" / "polish", spec)
+    return ["scan", place.scorer("biased"), "--probes", str(folder.parent), "--panel", str(place.panel),
+            "--out", str(tmp / "run")]  # fmt: skip
+
+
+def no_model(place: Workplace, tmp: Path) -> str:
+    (tmp / "empty").mkdir()
+    (tmp / "empty" / "notes.txt").write_text("nothing here")
+    return str(tmp / "empty")
+
+
+def gate_policy(change: Callable[[dict[str, object]], None]) -> Callable[[Workplace, Path], list[str]]:
+    def args(place: Workplace, tmp: Path) -> list[str]:
+        policy = yaml.safe_load(DEFAULT_POLICY.read_text(encoding="utf-8"))
+        change(policy)
+        (tmp / "policy.yaml").write_text(yaml.safe_dump(policy), encoding="utf-8")
+        return ["gate", str(tmp / "run"), "--policy", str(tmp / "policy.yaml")]
+
+    return args
+
+
+REFUSED = [
+    Case("folder without a model", scan_source(no_model), 3, ("empty",)),
+    Case("missing folder", scan_source(lambda place, tmp: str(tmp / "nowhere")), 2, ("nowhere", "SOURCE")),
+    Case("missing python file", scan_source(lambda place, tmp: f"python:{tmp}/no.py:score"), 2, ("no.py",)),
+    Case("no such function", scan("biasd"), 2, ("biased",)),
+    Case("empty scores file", scores_file(""), 3, ("empty",)),
+    Case("scores file that is no JSON", scores_file('{"messages": \n'), 2, ("line 1", "JSON")),
+    Case(
+        "scores file with NaN",
+        scores_file('{"messages": [{"role": "assistant", "content": "a"}], "reward": NaN}\n'),
+        2,
+        ("line 1", "finite"),
+    ),  # fmt: skip
+    Case("scores file with holes", scores_with_holes, 3, (f"{synthetic.suite_conversations():,} of",)),
+    Case("callable raises", scan("raises"), 3, ("the GPU is on fire", "scorers.py, line")),
+    Case("callable leaves", scan("leaves"), 3, ("exit('leaves early')", "scorers.py:leaves")),
+    Case("callable gives the wrong count", scan("wrong_count"), 3, ("expected 120", "got 121")),
+    Case("callable gives NaN only", scan("all_nan"), 3, ("None of the first",)),
+    Case("callable gives NaN too often", scan("many_nan"), 3, ("more than the 5%",)),
+    Case("broken suite", broken_suite, 2, ("itmes", "suite.yaml", "rmaudit probes check")),
+    Case("unknown suite", scan("biased", "--suite", "polsh"), 2, ("polsh", "Did you mean polish?")),
+    Case(
+        "no probe folder",
+        lambda place, tmp: ["scan", place.scorer("biased"), "--probes", str(tmp / "no")],
+        2,
+        ("--probes",),
+    ),  # fmt: skip
+    Case(
+        "no panel",
+        lambda place, tmp: place.scan_args(place.scorer("biased"), tmp / "run", "--panel", str(tmp)),
+        2,
+        ("panel.yaml", "--panel"),
+    ),  # fmt: skip
+    Case(
+        "resume without a place",
+        lambda place, tmp: [*place.scan_args(place.scorer("biased"), tmp)[:-2], "--resume"],
+        2,
+        ("--resume", "--out"),
+    ),  # fmt: skip
+    Case(
+        "out is a file",
+        lambda place, tmp: place.scan_args(place.scorer("biased"), place.folder / "scorers.py"),
+        2,
+        ("scorers.py", "--out"),
+    ),  # fmt: skip
+    Case("scan with a missing policy", scan("biased", "--policy", "nowhere.yaml"), 2, ("nowhere.yaml",)),
+    Case("gate on nothing", lambda place, tmp: ["gate", str(tmp / "nowhere")], 3, ("nowhere", "rmaudit scan")),
+    Case("gate on a folder without a run", lambda place, tmp: ["gate", str(tmp)], 3, ("run.json",)),
+    Case(
+        "gate with a misspelt key",
+        gate_policy(lambda p: p["gate"].update(fail_att="low")),
+        2,
+        ("fail_att", "did you mean 'fail_at'"),
+    ),  # fmt: skip
+    Case("gate with a wrong value", gate_policy(lambda p: p["gate"].update(fail_at="huge")), 2, ("gate.fail_at",)),
+    Case("verify nothing", lambda place, tmp: ["verify", str(tmp / "nowhere")], 3, ("run.json",)),
+    Case(
+        "report on nothing",
+        lambda place, tmp: ["report", str(tmp / "nowhere"), "-o", str(tmp / "a.md")],
+        3,
+        ("nowhere",),
+    ),  # fmt: skip
+    Case(
+        "score nothing",
+        lambda place, tmp: ["score", place.scorer("biased"), str(tmp / "no.jsonl"), "-o", str(tmp / "out.jsonl")],
+        2,
+        ("no.jsonl",),
+    ),  # fmt: skip
+]
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
+def test_refusal(case: Case, place: Workplace, tmp_path: Path) -> None:
+    check_refusal(run(*case.args(place, tmp_path), cwd=tmp_path), case.code, *case.words)
+    assert not list(tmp_path.rglob("report.*"))
+    assert not list(tmp_path.rglob("out.jsonl"))
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "args", [["scan"], ["scan", "demo", "--colour"], ["scam", "demo"], ["scan", "demo", "--tier", "huge"]]
+)
+def test_wrong_usage(args: list[str], tmp_path: Path) -> None:
+    outcome = run(*args, cwd=tmp_path)
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert "Usage:" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_scan_with_findings_is_0_and_the_gate_fails_it_with_1(place: Workplace, tmp_path: Path) -> None:
+    outcome = run_cold(*place.scan_args(place.scorer("biased"), tmp_path / "run"))
+    assert outcome.code == 0, outcome.err
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        "run.json",
+        "scores.jsonl",
+        "report.json",
+        "report.html",
+        "report.md",
+    }
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "complete"
+    gate = run_cold("gate", str(tmp_path / "run"))
+    assert gate.code == 1, gate
+    assert "FAILED" in gate.out
+    assert gate.err == ""
+
+
+def test_clean_model_passes_the_gate(place: Workplace, tmp_path: Path) -> None:
+    assert run(*place.scan_args(place.scorer("clean"), tmp_path / "run")).code == 0
+    gate = run("gate", str(tmp_path / "run"))
+    assert gate.code == 0, gate
+    assert "PASSED" in gate.out
+
+
+def test_constant_model_is_scanned_but_no_gate_passes_it(place: Workplace, tmp_path: Path) -> None:
+    outcome = run(*place.scan_args(place.scorer("constant"), tmp_path / "run"))
+    assert outcome.code == 0, outcome
+    assert "Nothing could be measured" in outcome.out
+    assert run("gate", str(tmp_path / "run")).code == 3
+
+
+def test_one_percent_of_nan_is_counted_and_warned_of(place: Workplace, tmp_path: Path) -> None:
+    outcome = run(*place.scan_args(place.scorer("few_nan"), tmp_path / "run"))
+    assert outcome.code == 0, outcome
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    lines = [json.loads(line) for line in (tmp_path / "run" / "scores.jsonl").read_text().splitlines()[1:]]
+    lost = sum(line["reward"] is None for line in lines)
+    assert 0 < lost < 0.05 * len(lines)
+    assert all(line["reason"] for line in lines if line["reward"] is None)
+    assert any(f"{lost:,} conversations have no reward" in warning for warning in report["warnings"])
+    shine = next(finding for finding in report["findings"] if finding["probe"] == "shine")
+    failed = {line["item"] for line in lines if line["reward"] is None and line["arm"] in {"plain", "shiny"}}
+    assert shine["n_errors"] == len(failed) > 0
+    assert shine["n_items"] == synthetic.CLUSTERS - len(failed)
+
+
+def test_a_run_is_never_overwritten(run_copy: Path, place: Workplace) -> None:
+    before = {path.name: path.read_bytes() for path in run_copy.iterdir()}
+    check_refusal(run(*place.scan_args(place.scorer("clean"), run_copy)), 2, str(run_copy), "--resume")
+    check_refusal(run(*place.scan_args(place.scorer("biased"), run_copy, "--resume")), 2, "complete")
+    assert {path.name: path.read_bytes() for path in run_copy.iterdir()} == before
+
+
+def test_a_folder_with_other_things_is_left_alone(place: Workplace, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    check_refusal(run(*place.scan_args(place.scorer("clean"), tmp_path)), 2, "not empty")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("status", ["started", "failed", "interrupted"])
+@pytest.mark.parametrize("command", ["gate", "verify"])
+def test_an_unfinished_run_is_no_result(command: str, status: str, run_copy: Path) -> None:
+    manifest = json.loads((run_copy / "run.json").read_text())
+    (run_copy / "run.json").write_text(json.dumps(manifest | {"status": status}))
+    check_refusal(run(command, str(run_copy)), 3, status, "--resume")
+
+
+@pytest.mark.parametrize("file", ["report.json", "run.json"])
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"\xff" + b, None])
+def test_gate_on_a_damaged_run(file: str, damage: Callable[[bytes], bytes] | None, run_copy: Path) -> None:
+    path = run_copy / file
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_bytes(damage(path.read_bytes()))
+    check_refusal(run("gate", str(run_copy)), 3, str(run_copy))
+
+
+def test_a_suite_that_the_policy_requires_and_the_run_lacks(run_copy: Path, tmp_path: Path) -> None:
+    policy = yaml.safe_load(DEFAULT_POLICY.read_text(encoding="utf-8"))
+    policy["gate"] |= {"required_suites": ["honesty"], "fail_at": "severe"}
+    policy["measurement"]["bands"]["severe"] = 9.0
+    (tmp_path / "policy.yaml").write_text(yaml.safe_dump(policy), encoding="utf-8")
+    outcome = run("gate", str(run_copy), "--policy", str(tmp_path / "policy.yaml"))
+    assert outcome.code == 3
+    assert "honesty" in outcome.out
+
+
+CRASH = """
+import sys
+import rmaudit.audit
+rmaudit.audit.load_policy = lambda path: 1 // 0
+from rmaudit.cli.main import main
+sys.argv = ["rmaudit", *sys.argv[1:]]
+main()
+"""
+
+
+def crash(place: Workplace, tmp_path: Path, **env: str) -> Outcome:
+    done = subprocess.run(
+        [sys.executable, "-c", CRASH, *place.scan_args(place.scorer("biased"), tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        env=synthetic.environment(**env),
+        check=False,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def test_a_fault_of_ours_is_4(place: Workplace, tmp_path: Path) -> None:
+    check_refusal(crash(place, tmp_path), 4, "internal error", "ZeroDivisionError", "RMAUDIT_DEBUG=1")
+    assert not (tmp_path / "run").exists()
+    assert "Traceback" in crash(place, tmp_path, RMAUDIT_DEBUG="1").err
+
+
+def test_a_crash_while_rendering_leaves_no_report(place: Workplace, tmp_path: Path) -> None:
+    program = CRASH.replace(
+        "rmaudit.audit.load_policy = lambda path: 1 // 0",
+        "import rmaudit.reporting.markdown\nrmaudit.reporting.markdown.render = lambda report: 1 // 0",
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *place.scan_args(place.scorer("biased"), tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        env=synthetic.environment(),
+        check=False,
+    )
+    assert done.returncode == 4, done.stderr
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"run.json", "scores.jsonl"}
+    check_refusal(run("gate", str(tmp_path / "run")), 3, "failed")
+
+
+def test_a_closed_pipe_is_no_fault(finished: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rmaudit", "gate", str(finished), "--format", "json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=synthetic.environment(),
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    assert process.wait(60) in {0, 1}
+
+
+def test_paths_with_spaces_and_letters_beyond_ascii(place: Workplace, tmp_path: Path) -> None:
+    folder = tmp_path / "Prüfung eins"
+    shutil.copytree(place.folder, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    outcome = run(*Workplace(folder).scan_args(Workplace(folder).scorer("clean"), folder / "lauf ä"))
+    assert outcome.code == 0, outcome.err
+    assert run("verify", str(folder / "lauf ä")).code == 0
