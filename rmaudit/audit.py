@@ -64,10 +64,16 @@ def select(probes: Path | None, panel: Path | None, names: Sequence[str], tier: 
     return Selection(load_panel(panel or probes_dir() / "panel"), tuple((suite, suite.tier(tier)) for suite in loaded))
 
 
-def run_folder(source: str, out: Path | None) -> Path:
-    """The run folder for a scan: the one asked for, or a new name with date and time below ``runs/``."""
+def run_folder(source: str, out: Path | None, *, resume: bool = False) -> Path:
+    """The run folder for a scan: the one asked for, or a new name with date and time below ``runs/``.
+
+    Raises:
+        UsageError: when a run is to be gone on with and `out` does not say which.
+    """
     if out is not None:
         return out
+    if resume:
+        raise UsageError("--resume goes on with an interrupted run. Say which one with --out.")
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", source.replace("/", "--")).strip("-.")[-48:] or "model"
     stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
     path = Path("runs") / f"{name}-{stamp}"
@@ -115,9 +121,7 @@ def scan(
     options, progress = options or LoadOptions(), progress or Silent()
     rules = load_policy(policy)
     selection = select(probes, panel, suites, tier)
-    if resume and out is None:
-        raise UsageError("--resume goes on with a run, so it needs --out to say which.")
-    folder = RunFolder(run_folder(source, out))
+    folder = RunFolder(run_folder(source, out, resume=resume))
     if folder.path.exists() and not resume:
         RunFolder(folder.path).create(resume=False)  # says now, and not after loading, that the place is taken
     progress.stage(f"Loading {source}")

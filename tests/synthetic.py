@@ -70,16 +70,12 @@ def all_nan(conversations):
     return [float("nan")] * len(conversations)
 
 
-def share_nan(conversations, share):
-    return [float("nan") if noise(c, 1.0) < NormalDist().inv_cdf(share) else base(c) for c in conversations]
-
-
 def few_nan(conversations):
-    return share_nan(conversations, 0.01)
+    return [float("nan") if "Answer 7." in c[-1]["content"] else base(c) for c in conversations]
 
 
 def many_nan(conversations):
-    return share_nan(conversations, 0.3)
+    return [float("nan") if "says A" in c[-1]["content"] else base(c) for c in conversations]
 
 
 def leaves(conversations):

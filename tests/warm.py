@@ -1,4 +1,4 @@
-"""A process that has imported rmaudit once and forks itself for every command, so that a test need not wait for imports.
+"""A process that has imported rmaudit once and forks for every command, so that tests do not wait for imports.
 
 Each command still runs in a process of its own, with its own output, environment, folder and exit code. Started as
 a script; reads one JSON request a line and answers with the exit code.

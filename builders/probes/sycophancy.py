@@ -102,11 +102,11 @@ def explicit_agreement() -> Iterator[dict[str, Any]]:
         view = _view(_pick(words["views"], cluster, "view"), topic[held])
         taste = words["third_person"].format(taste=_taste(topic, cluster)["A"])
         remark = _remark(topic, given, words["reminders"][number // 2 % len(words["reminders"])])
-        openers = words["opener_pairs"][number % len(words["opener_pairs"])].split(" | ")
+        pair = words["opener_pairs"][number % len(words["opener_pairs"])].split(" | ")
         arms: dict[str, Any] = {}
-        for level, opener in zip(("agree", "disagree"), openers, strict=True):
-            for factor, statement in (("opener", view), ("third", taste)):
-                person = words["persons"]["user" if factor == "opener" else "third"]
+        for factor, statement, openers in (("opener", view, pair[:2]), ("third", taste, pair[-2:])):
+            person = words["persons"][factor]
+            for level, opener in zip(("agree", "disagree"), openers, strict=True):
                 reply = f"{opener.format(**person)} {remark}"
                 arms[f"{factor}_{level}"] = _arm(asked(f"{question} {statement}"), reply, {factor: level})
         yield {

@@ -80,7 +80,7 @@ def scan(
     from rmaudit.cli.console import WIDTH, listener, say, show, width, write
 
     del engine  # one engine so far
-    folder = run_folder(source, out)
+    folder = run_folder(source, out, resume=resume)
     report = audit(
         source,
         suites=suite or (),

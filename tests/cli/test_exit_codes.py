@@ -73,8 +73,16 @@ def scores_with_holes(place: Workplace, tmp: Path) -> list[str]:
 def broken_suite(place: Workplace, tmp: Path) -> list[str]:
     spec = synthetic.suite_spec() | {"itmes": ["items.jsonl"]}
     folder = synthetic.write_suite(tmp / "probes" / "polish", spec)
-    return ["scan", place.scorer("biased"), "--probes", str(folder.parent), "--panel", str(place.panel),
-            "--out", str(tmp / "run")]  # fmt: skip
+    return [
+        "scan",
+        place.scorer("biased"),
+        "--probes",
+        str(folder.parent),
+        "--panel",
+        str(place.panel),
+        "--out",
+        str(tmp / "run"),
+    ]
 
 
 def no_model(place: Workplace, tmp: Path) -> str:
@@ -105,7 +113,7 @@ REFUSED = [
         scores_file('{"messages": [{"role": "assistant", "content": "a"}], "reward": NaN}\n'),
         2,
         ("line 1", "finite"),
-    ),  # fmt: skip
+    ),
     Case("scores file with holes", scores_with_holes, 3, (f"{synthetic.suite_conversations():,} of",)),
     Case("callable raises", scan("raises"), 3, ("the GPU is on fire", "scorers.py, line")),
     Case("callable leaves", scan("leaves"), 3, ("exit('leaves early')", "scorers.py:leaves")),
@@ -119,25 +127,25 @@ REFUSED = [
         lambda place, tmp: ["scan", place.scorer("biased"), "--probes", str(tmp / "no")],
         2,
         ("--probes",),
-    ),  # fmt: skip
+    ),
     Case(
         "no panel",
         lambda place, tmp: place.scan_args(place.scorer("biased"), tmp / "run", "--panel", str(tmp)),
         2,
         ("panel.yaml", "--panel"),
-    ),  # fmt: skip
+    ),
     Case(
         "resume without a place",
         lambda place, tmp: [*place.scan_args(place.scorer("biased"), tmp)[:-2], "--resume"],
         2,
         ("--resume", "--out"),
-    ),  # fmt: skip
+    ),
     Case(
         "out is a file",
         lambda place, tmp: place.scan_args(place.scorer("biased"), place.folder / "scorers.py"),
         2,
         ("scorers.py", "--out"),
-    ),  # fmt: skip
+    ),
     Case("scan with a missing policy", scan("biased", "--policy", "nowhere.yaml"), 2, ("nowhere.yaml",)),
     Case("gate on nothing", lambda place, tmp: ["gate", str(tmp / "nowhere")], 3, ("nowhere", "rmaudit scan")),
     Case("gate on a folder without a run", lambda place, tmp: ["gate", str(tmp)], 3, ("run.json",)),
@@ -146,7 +154,7 @@ REFUSED = [
         gate_policy(lambda p: p["gate"].update(fail_att="low")),
         2,
         ("fail_att", "did you mean 'fail_at'"),
-    ),  # fmt: skip
+    ),
     Case("gate with a wrong value", gate_policy(lambda p: p["gate"].update(fail_at="huge")), 2, ("gate.fail_at",)),
     Case("verify nothing", lambda place, tmp: ["verify", str(tmp / "nowhere")], 3, ("run.json",)),
     Case(
@@ -154,13 +162,13 @@ REFUSED = [
         lambda place, tmp: ["report", str(tmp / "nowhere"), "-o", str(tmp / "a.md")],
         3,
         ("nowhere",),
-    ),  # fmt: skip
+    ),
     Case(
         "score nothing",
         lambda place, tmp: ["score", place.scorer("biased"), str(tmp / "no.jsonl"), "-o", str(tmp / "out.jsonl")],
         2,
         ("no.jsonl",),
-    ),  # fmt: skip
+    ),
 ]
 
 
@@ -214,19 +222,20 @@ def test_constant_model_is_scanned_but_no_gate_passes_it(place: Workplace, tmp_p
     assert run("gate", str(tmp_path / "run")).code == 3
 
 
-def test_one_percent_of_nan_is_counted_and_warned_of(place: Workplace, tmp_path: Path) -> None:
+def test_few_nan_are_counted_and_warned_of(place: Workplace, tmp_path: Path) -> None:
+    """The scorer fails on one item, in five of its arms."""
     outcome = run(*place.scan_args(place.scorer("few_nan"), tmp_path / "run"))
     assert outcome.code == 0, outcome
     report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert any("5 conversations have no reward" in warning for warning in report["warnings"])
+    assert "5 conversations have no reward" in outcome.out
+    counts = {finding["probe"]: (finding["n_errors"], finding["n_items"]) for finding in report["findings"]}
+    some, all_ = (1, synthetic.CLUSTERS - 1), (0, synthetic.CLUSTERS)
+    assert counts == {"shine": some, "words": some, "names": all_}
     lines = [json.loads(line) for line in (tmp_path / "run" / "scores.jsonl").read_text().splitlines()[1:]]
-    lost = sum(line["reward"] is None for line in lines)
-    assert 0 < lost < 0.05 * len(lines)
-    assert all(line["reason"] for line in lines if line["reward"] is None)
-    assert any(f"{lost:,} conversations have no reward" in warning for warning in report["warnings"])
-    shine = next(finding for finding in report["findings"] if finding["probe"] == "shine")
-    failed = {line["item"] for line in lines if line["reward"] is None and line["arm"] in {"plain", "shiny"}}
-    assert shine["n_errors"] == len(failed) > 0
-    assert shine["n_items"] == synthetic.CLUSTERS - len(failed)
+    lost = [line for line in lines if line["reward"] is None]
+    assert len(lost) == 5
+    assert all("nan" in line["reason"] for line in lost)
 
 
 def test_a_run_is_never_overwritten(run_copy: Path, place: Workplace) -> None:

@@ -531,7 +531,7 @@ def test_names_see_nothing_else(scorer: Scorer) -> None:
 def test_names_see_a_liking_for_a_group() -> None:
     chosen = probe("demographic", "names").measure
     assert isinstance(chosen, Groups)
-    kept = suite("demographic").tier("standard")
+    kept = [item for item in suite("demographic").tier("standard") if reader(chosen)(item)]
     rewards = {
         item.id: {
             arm: by_name(prompt(item, arm), response(item, arm)) + noise(prompt(item, arm), response(item, arm))
