@@ -26,7 +26,7 @@ CLUSTERS = 40
 
 SCORERS = '''
 """Scorers for tests. Each takes n conversations and returns n numbers."""
-import hashlib, os, time
+import hashlib, os, signal, time
 from statistics import NormalDist
 
 
@@ -82,8 +82,20 @@ def leaves(conversations):
     raise SystemExit("leaves early")
 
 
-def slow(conversations):
-    time.sleep(float(os.environ.get("SCORER_SLEEP", "0.05")))
+calls = 0
+
+
+def mortal(conversations):
+    """Is killed, or interrupted, at the call that the environment names; else as `biased`."""
+    global calls
+    calls += 1
+    time.sleep(float(os.environ.get("SCORER_SLEEP", "0")))
+    if os.environ.get("SCORER_KILL") == str(calls):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if os.environ.get("SCORER_INTERRUPT") == str(calls):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
     return biased(conversations)
 '''
 

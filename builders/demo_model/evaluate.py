@@ -34,6 +34,10 @@ _SPARSE = frozenset({"truthfulqa-truth", "truthfulqa-informativeness"})
 """Kinds with up to hundreds of comparisons a prompt, of which only disjoint ones are measured."""
 
 
+_OFF_TOPIC_EVERY = 3
+"""Off-topic replies are measured for one group in so many, which is enough for an interval of two points."""
+
+
 class Pair(NamedTuple):
     """Two replies to a prompt, the first of which should score higher."""
 
@@ -78,12 +82,12 @@ def labelled_pairs(groups: Sequence[Group]) -> Iterator[Pair]:
 
 
 def off_topic_pairs(groups: Sequence[Group]) -> Iterator[Pair]:
-    """The preferred reply against a reply to another prompt, once from any source and once from the same."""
+    """Pair preferred replies with a reply to another prompt, once from any source and once from the same."""
     rng = random.Random(_SEED)
     by_source: dict[str, list[Group]] = defaultdict(list)
     for group in groups:
         by_source[group.source].append(group)
-    for group in groups:
+    for group in groups[::_OFF_TOPIC_EVERY]:
         own = group.replies[group.comparisons[0].better]
         for kind, pool in (("off-topic", groups), ("off-topic-same-source", by_source[group.source])):
             others = [other for other in rng.choices(pool, k=20) if other.key != group.key]

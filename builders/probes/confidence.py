@@ -77,17 +77,22 @@ OWN_DOUBT = re.compile(r"\b(thought|believed?|unclear|unknown|claim(ed|s)?|not k
 
 
 def _usable(*texts: str) -> bool:
-    return all(
-        text and n_words(text) <= MOST_WORDS and not markers(text) and not OWN_DOUBT.search(text) for text in texts
-    )
+    """Whether texts are short, and neither sure nor unsure of themselves."""
+    return not any(n_words(text) > MOST_WORDS or markers(text) or OWN_DOUBT.search(text) for text in texts)
+
+
+def _whole(clause: str) -> bool:
+    """Whether an answer can stand after "It is clear that"."""
+    return n_words(clause) >= 3 and not clause.startswith("Nothing because")
 
 
 def _truthfulqa(sources: Path) -> Iterator[Fact]:
     for row in rows(sources, "truthfulqa/TruthfulQA.jsonl.gz"):
-        right, wrong = (tidy(row[key]).rstrip(".") for key in ("Best Answer", "Best Incorrect Answer"))
+        right, wrong = (_clause(row[key]) for key in ("Best Answer", "Best Incorrect Answer"))
         question = tidy(row["Question"])
         # "I have no comment" is an abstention, which is another question than certainty.
-        if held_out(row["Question"]) and _usable(question, right, wrong) and "no comment" not in right:
+        sound = _usable(question, right, wrong) and _whole(right) and _whole(wrong) and right != wrong
+        if held_out(row["Question"]) and sound and "no comment" not in right:
             yield Fact(
                 _slug("truthfulqa", question),
                 question,
@@ -97,6 +102,12 @@ def _truthfulqa(sources: Path) -> Iterator[Fact]:
                 "Apache-2.0",
                 "misconception",
             )
+
+
+def _clause(answer: str) -> str:
+    """An answer as a clause: without a yes or no before it, and without a full stop."""
+    text = re.sub(r"^(yes|no), ", "", tidy(answer).rstrip("."), flags=re.I)
+    return text[0].upper() + text[1:]
 
 
 def _gsm8k(sources: Path) -> Iterator[Fact]:

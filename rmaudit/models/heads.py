@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from rmaudit.models.checkpoint import Checkpoint, Tensor
 
+_OUTPUT = ("classifier.weight", "classifier.bias")
+_DENSE_AND_OUTPUT = (
+    "classifier.dense.weight",
+    "classifier.dense.bias",
+    "classifier.out_proj.weight",
+    "classifier.out_proj.bias",
+)
+
 ENCODER_HEADS: dict[str, tuple[str, ...]] = {
-    "bert": ("bert.pooler.dense.weight", "bert.pooler.dense.bias", "classifier.weight", "classifier.bias"),
-    "deberta": ("pooler.dense.weight", "pooler.dense.bias", "classifier.weight", "classifier.bias"),
-    "deberta-v2": ("pooler.dense.weight", "pooler.dense.bias", "classifier.weight", "classifier.bias"),
-    "distilbert": ("pre_classifier.weight", "pre_classifier.bias", "classifier.weight", "classifier.bias"),
-    "modernbert": ("head.dense.weight", "head.norm.weight", "classifier.weight", "classifier.bias"),
-    **dict.fromkeys(
-        ("roberta", "xlm-roberta", "electra", "camembert"),
-        (
-            "classifier.dense.weight",
-            "classifier.dense.bias",
-            "classifier.out_proj.weight",
-            "classifier.out_proj.bias",
-        ),
-    ),
-    "albert": ("classifier.weight", "classifier.bias"),
+    "albert": _OUTPUT,
+    "bert": ("bert.pooler.dense.weight", "bert.pooler.dense.bias", *_OUTPUT),
+    "deberta": ("pooler.dense.weight", "pooler.dense.bias", *_OUTPUT),
+    "deberta-v2": ("pooler.dense.weight", "pooler.dense.bias", *_OUTPUT),
+    "distilbert": ("pre_classifier.weight", "pre_classifier.bias", *_OUTPUT),
+    "modernbert": ("head.dense.weight", "head.norm.weight", *_OUTPUT),
+    **dict.fromkeys(("roberta", "xlm-roberta", "camembert", "electra"), _DENSE_AND_OUTPUT),
 }
-"""Head of encoders by ``model_type``, the last weight giving the scalar."""
+"""Head of encoders by ``model_type``; other encoders are told by their output alone."""
 
 DECODER_HEAD = ("score.weight",)
 """Head of every decoder classifier: a linear map without bias on one position's hidden state."""
@@ -38,7 +38,10 @@ def expected_head(checkpoint: Checkpoint) -> tuple[str, ...]:
     """Names of the head tensors that a sequence classifier of this model type must bring."""
     if checkpoint.model_type in ENCODER_HEADS:
         return ENCODER_HEADS[checkpoint.model_type]
-    return ("classifier.weight", "classifier.bias") if encoder_output(checkpoint) else DECODER_HEAD
+    output = encoder_output(checkpoint)
+    if output is None:
+        return DECODER_HEAD
+    return _OUTPUT if output.name in _OUTPUT else _DENSE_AND_OUTPUT
 
 
 def missing_head(checkpoint: Checkpoint) -> tuple[str, ...]:

@@ -193,7 +193,8 @@ def _refuse_partial(checkpoint: Checkpoint, report: dict[str, Any]) -> None:
 
 def _pooling(model: Any) -> str:
     if not hasattr(model, "score"):
-        return f"{getattr(model.config, 'classifier_pooling', None) or 'first token'} of the encoder"
+        mean = getattr(model.config, "classifier_pooling", "cls") == "mean"
+        return "mean over the encoder's tokens" if mean else "first token of the encoder"
     skipped = model.config.get_text_config().pad_token_id
     return "last token" if skipped is None else f"last token other than the padding token ({skipped})"
 

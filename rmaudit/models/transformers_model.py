@@ -48,6 +48,7 @@ class TransformersModel(RewardModel):
         self._skipped_id: int | None = model.config.get_text_config().pad_token_id
         self._positions = "position_ids" in inspect.signature(model.base_model.forward).parameters
         self._cache: dict[tuple[tuple[str, str], ...], Encoded | str] = {}
+        self._mixes = self._padding_is_harmless()
 
     @property
     def batch_size(self) -> int:
@@ -70,7 +71,7 @@ class TransformersModel(RewardModel):
             self._cache.pop(_key(conversation), None)
         results = [self._unscorable(entry) for entry in encoded]
         todo = {i: entry for i, entry in enumerate(encoded) if results[i] is None and isinstance(entry, Encoded)}
-        for chosen in _passes({i: len(entry.ids) for i, entry in todo.items()}):
+        for chosen in _passes({i: len(entry.ids) for i, entry in todo.items()}, mix=self._mixes):
             for i, reward in zip(chosen, self._forward([todo[i] for i in chosen]), strict=True):
                 results[i] = _scored(reward, len(todo[i].ids))
         return [result for result in results if result is not None]
@@ -93,6 +94,16 @@ class TransformersModel(RewardModel):
         assert isinstance(entry, Encoded), "the self-test asks only for conversations that were scored"
         with torch.inference_mode():
             return float(self._model(**self._inputs([entry], "right")).logits[0, 0])
+
+    def _padding_is_harmless(self) -> bool:
+        """Whether a text scores the same beside a longer one; some encoders let padding leak into the text."""
+        encoded = self._encode([_talk("Hello"), _talk("Hello, nice to meet you")])
+        short, long = encoded
+        if isinstance(short, str) or isinstance(long, str) or any(map(self._unscorable, encoded)):
+            return True
+        alone, beside = self._forward([short])[0], self._forward([short, long])[0]
+        tolerance = 1e-4 if self.facts.dtype == "float32" else 5e-2
+        return not abs(alone - beside) > tolerance * max(1.0, abs(alone))
 
     def _encode(self, conversations: Sequence[Conversation]) -> list[Encoded | str]:
         keys = [_key(conversation) for conversation in conversations]
@@ -179,11 +190,16 @@ class TransformersModel(RewardModel):
         return (index * mask).argmax(dim=1)
 
 
-def _passes(lengths: dict[int, int]) -> Iterator[list[int]]:
-    """Split conversations, by index and length, into forward passes of similar lengths."""
+def _talk(answer: str) -> Conversation:
+    return [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": answer}]
+
+
+def _passes(lengths: dict[int, int], mix: bool) -> Iterator[list[int]]:
+    """Split conversations, by index and length, into forward passes of similar, or else of equal, lengths."""
     chosen: list[int] = []
     for i in sorted(lengths, key=lambda i: lengths[i]):
-        if chosen and (len(chosen) + 1) * lengths[i] > TOKENS_PER_PASS:
+        full = (len(chosen) + 1) * lengths[i] > TOKENS_PER_PASS
+        if chosen and (full or not (mix or lengths[i] == lengths[chosen[0]])):
             yield chosen
             chosen = []
         chosen.append(i)

@@ -268,8 +268,8 @@ def _finding(finding: Finding) -> list[str]:
     if shown:
         note = "The texts may offend. " if finding.sensitive else ""
         examples = "\n\n".join(block for example in shown for block in _example(example))
-        head = f"<details><summary>{note}Examples ({len(shown)})</summary>"
-        blocks.append(f"{head}\n\n{text.REWARD_NOTE}\n\n{examples}\n\n</details>")
+        opening = f"<details><summary>{note}Examples ({len(shown)})</summary>"
+        blocks.append(f"{opening}\n\n{text.REWARD_NOTE}\n\n{examples}\n\n</details>")
     return blocks
 
 

@@ -94,9 +94,13 @@ def missing_units(finding: Finding) -> list[tuple[str, str]]:
     """Units that a finding lacks, as words, with the reason; one entry for each reason."""
     labels = {unit.field: unit.label for unit in (*text.UNITS, *text.CONTROLS)}
     by_reason: dict[str, list[str]] = {}
-    for field, reason in finding.unit_reasons.items():
+    fields = sorted(
+        finding.unit_reasons, key=lambda field: list(labels).index(field) if field in labels else len(labels)
+    )
+    for field in fields:
+        reason = finding.unit_reasons[field]
         by_reason.setdefault(reason, []).append(labels.get(field, text.name(field)).lower())
-    return [(", ".join(fields), reason) for reason, fields in by_reason.items()]
+    return [(", ".join(units), reason) for reason, units in by_reason.items()]
 
 
 def comparisons(example: Example) -> list[Comparison]:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from rmaudit.reporting import outline, text
 from rmaudit.reporting.report import Report
-from rmaudit.suites.finding import Estimate, Example, Finding
+from rmaudit.suites.finding import Estimate, Example, ExampleArm, Finding
 
 WIDEST: Final = 100
 """Columns that the summary never goes beyond."""
@@ -118,7 +118,8 @@ class _Writer:
                 *lines,
                 self._indented("texts are folded, because they may offend; see the report", "dim"),
             ]
-        for arm, told in zip(example.arms[:2], _excerpts([arm.response for arm in example.arms[:2]]), strict=True):
+        arms = _extremes(example)
+        for arm, told in zip(arms, _excerpts([arm.response for arm in arms]), strict=True):
             reward = text.signed(arm.reward)
             lines.append(self._indented(self.plain(f"{arm.role[:40]} ({reward}): {told}", room - 10), "dim"))
         return lines
@@ -133,6 +134,14 @@ def _column(value: Text, width: int) -> Table:
     grid.add_column(width=width, overflow="fold")
     grid.add_row(value)
     return grid
+
+
+def _extremes(example: Example) -> list[ExampleArm]:
+    """The best and the worst paid text of an example with many; two are left in their order."""
+    if len(example.arms) <= 2:
+        return example.arms
+    ranked = sorted(example.arms, key=lambda arm: arm.reward)
+    return [ranked[-1], ranked[0]]
 
 
 def _excerpts(texts: Sequence[str]) -> list[str]:

@@ -46,7 +46,7 @@ def clean(text: str, limit: int | None = SHOWN_CHARACTERS) -> str:
 
 def one_line(text: str, limit: int | None = SHOWN_CHARACTERS) -> str:
     """`clean`, with every run of white space as one space."""
-    return clean(" ".join(text.split()), limit)
+    return " ".join(clean(text, limit).split())
 
 
 def rounded(value: float) -> float:
@@ -179,7 +179,7 @@ PROVENANCE: Final[Mapping[str, Word]] = {
     "measured": Word("Measured", "\N{BLACK CIRCLE}", "M", "Measured by this audit."),
     "extracted": Word("Extracted", "\N{BLACK CIRCLE}", "X", "Read from the files of the checkpoint."),
     "declared": Word("Declared", "\N{WHITE CIRCLE}", "D", "Stated by people; not checked."),
-    "missing": Word("Not provided", "\N{EN DASH}", "-", "Nobody has said anything."),
+    "missing": Word("Missing", "\N{EN DASH}", "-", "Nobody has said anything."),
     "refused": Word("Refused", "\N{MULTIPLICATION SIGN}", "R", "Asked, and declined to disclose."),
 }
 

@@ -70,7 +70,9 @@ def test_tokenizer_encodes_a_pair_in_two_segments() -> None:
     assert tokenizer.model_max_length == 512
     encoded = tokenizer("Is it raining?", "No, it is dry.")
     tokens = tokenizer.convert_ids_to_tokens(encoded["input_ids"])
-    assert tokens[0] == "[CLS]" and tokens[-1] == "[SEP]" and tokens.count("[SEP]") == 2
+    assert tokens[0] == "[CLS]"
+    assert tokens[-1] == "[SEP]"
+    assert tokens.count("[SEP]") == 2
     second = tokens.index("[SEP]") + 1
     assert encoded["token_type_ids"] == [0] * second + [1] * (len(tokens) - second)
 
@@ -83,7 +85,8 @@ def test_ordinary_text_has_no_unknown_token() -> None:
 
 def test_no_held_out_prompt_was_trained_on() -> None:
     keys = (FOLDER / "training_prompts.txt").read_text().split()
-    assert keys == sorted(set(keys)) and len(keys) > 1000
+    assert keys == sorted(set(keys))
+    assert len(keys) > 1000
     assert all(len(key) == 16 for key in keys)
     assert not [key for key in keys if int(key[:8], 16) % 100 < HELD_OUT_PERCENT]
 
@@ -100,7 +103,8 @@ def test_recorded_accuracy_is_above_chance() -> None:
 
 def test_card_states_what_was_recorded() -> None:
     card = (FOLDER / "README.md").read_text()
-    assert card.startswith("---\n") and "license:" in card
+    assert card.startswith("---\n")
+    assert "license:" in card
     for kind, result in recorded().items():
         assert f"{result['accuracy']:.3f} [{result['low']:.3f}, {result['high']:.3f}]" in card, kind
 
@@ -112,7 +116,7 @@ def test_held_out_replies_beat_replies_to_other_prompts() -> None:
     trained = set((FOLDER / "training_prompts.txt").read_text().split())
     held_out = load_split(sources).held_out
     assert not trained & {group.key[:16] for group in held_out}
-    pairs = [pair for pair in off_topic_pairs(held_out) if pair.kind == "off-topic"][::45]
+    pairs = [pair for pair in off_topic_pairs(held_out) if pair.kind == "off-topic"][::12]
     model = AutoModelForSequenceClassification.from_pretrained(FOLDER, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(FOLDER)
     better = score(model, tokenizer, [(pair.question, pair.better) for pair in pairs])

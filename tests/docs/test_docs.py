@@ -13,6 +13,7 @@ import pytest
 import typer
 import yaml
 from pydantic import BaseModel
+from typer.testing import CliRunner
 
 import rmaudit
 from builders import reference
@@ -31,7 +32,6 @@ from rmaudit.reporting.report import (
 from rmaudit.runs.folder import Manifest
 from rmaudit.suites import spec
 from rmaudit.suites.finding import Example, ExampleArm, Finding, Group, Histogram, Ruler
-from rmaudit.suites.load import read_suite
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -191,10 +191,9 @@ def test_the_example_suite_is_sound(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "suite.yaml").write_text(suite, encoding="utf-8")
     (folder / "items.jsonl").write_text(items, encoding="utf-8")
-    loaded, problems = read_suite(folder)
-    assert not problems
-    assert loaded is not None
-    assert len(loaded.items) == len(items.splitlines())
+    checked = CliRunner().invoke(app, ["probes", "check", str(tmp_path)])
+    assert checked.exit_code == 0, checked.output
+    assert f"{len(items.splitlines())} items" in checked.output
 
 
 def links() -> Iterator[Any]:

@@ -34,7 +34,7 @@ DECODERS: dict[str, Make] = {
     "gpt2": tiny.gpt2,
     "gpt2, padding token is eos": lambda root: tiny.gpt2(root, pad_id=2, pad="</s>"),
 }
-ENCODERS: dict[str, Make] = {"bert": tiny.bert, "roberta": tiny.roberta}
+ENCODERS: dict[str, Make] = {"bert": tiny.bert, "roberta": tiny.roberta, "mpnet": tiny.mpnet, "convbert": tiny.convbert}
 
 
 def expected(root: Path, text: Callable[[Any, Any], Any]) -> np.ndarray:

@@ -11,10 +11,14 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
+    ConvBertConfig,
+    ConvBertForSequenceClassification,
     GPT2Config,
     GPT2ForSequenceClassification,
     LlamaConfig,
     LlamaForSequenceClassification,
+    MPNetConfig,
+    MPNetForSequenceClassification,
     PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaForSequenceClassification,
@@ -51,7 +55,13 @@ def conversations() -> list[list[dict[str, str]]]:
     return made
 
 
-def tokenizer(template: str | None = TEMPLATE, pad: str | None = "<pad>", bos: bool = False, pair: bool = False):
+def tokenizer(
+    template: str | None = TEMPLATE,
+    pad: str | None = "<pad>",
+    bos: bool = False,
+    pair: bool = False,
+    segments: bool = True,
+) -> PreTrainedTokenizerFast:
     """A character tokenizer. With `bos` it writes ``<s>`` before every text; with `pair` BERT's segments."""
     vocab = {token: i for i, token in enumerate(SPECIAL + LETTERS)}
     base = Tokenizer(models.WordLevel(vocab, unk_token="<unk>"))
@@ -71,7 +81,7 @@ def tokenizer(template: str | None = TEMPLATE, pad: str | None = "<pad>", bos: b
     made = PreTrainedTokenizerFast(
         tokenizer_object=base,
         additional_special_tokens=SPECIAL[6:],
-        model_input_names=["input_ids", "attention_mask", *(["token_type_ids"] if pair else [])],
+        model_input_names=["input_ids", "attention_mask", *(["token_type_ids"] if pair and segments else [])],
         **names,
     )
     made.chat_template = template
@@ -118,39 +128,51 @@ def gpt2(root: Path, pad_id: int | None = 0, **tok: Any) -> Path:
     return _save(GPT2ForSequenceClassification(config), tokenizer(**tok), root)
 
 
-def bert(root: Path, template: str | None = None) -> Path:
-    """A BERT reward model."""
+def _encoder(model: Any, config: Any, root: Path, template: str | None = None, **more: Any) -> Path:
     torch.manual_seed(2)
-    config = BertConfig(
+    made = config(
         **_size(
             hidden_size=16,
             intermediate_size=32,
             num_hidden_layers=2,
             num_attention_heads=2,
-            max_position_embeddings=256,
             initializer_range=0.5,
             pad_token_id=0,
+            **more,
         )
     )
-    return _save(BertForSequenceClassification(config), tokenizer(template=template, pair=True), root)
+    return _save(model(made), tokenizer(template=template, pair=True, segments="type_vocab_size" in more), root)
+
+
+def bert(root: Path, template: str | None = None) -> Path:
+    """A BERT reward model."""
+    return _encoder(
+        BertForSequenceClassification, BertConfig, root, template, max_position_embeddings=256, type_vocab_size=2
+    )
 
 
 def roberta(root: Path) -> Path:
-    """A RoBERTa reward model, which reads two tokens fewer than it has positions."""
-    torch.manual_seed(3)
-    config = RobertaConfig(
-        **_size(
-            hidden_size=16,
-            intermediate_size=32,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            max_position_embeddings=130,
-            initializer_range=0.5,
-            pad_token_id=0,
-            type_vocab_size=2,
-        )
+    """A RoBERTa reward model, which reads fewer tokens than it has positions."""
+    return _encoder(
+        RobertaForSequenceClassification, RobertaConfig, root, max_position_embeddings=130, type_vocab_size=2
     )
-    return _save(RobertaForSequenceClassification(config), tokenizer(template=None, pair=True), root)
+
+
+def mpnet(root: Path) -> Path:
+    """An MPNet reward model: no segments, and a model type without a head of its own in our table."""
+    return _encoder(MPNetForSequenceClassification, MPNetConfig, root, max_position_embeddings=256)
+
+
+def convbert(root: Path) -> Path:
+    """A ConvBERT reward model, whose convolutions let padding leak into the text."""
+    return _encoder(
+        ConvBertForSequenceClassification,
+        ConvBertConfig,
+        root,
+        max_position_embeddings=256,
+        embedding_size=16,
+        type_vocab_size=2,
+    )
 
 
 def edit_json(path: Path, **entries: Any) -> None:

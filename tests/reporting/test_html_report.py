@@ -207,6 +207,13 @@ def test_severity_bands_are_drawn_on_the_side_of_bias_only(report: Report) -> No
     assert plus.count("band-4") == 1
 
 
+def test_groups_have_no_mean_in_their_histogram(report: Report) -> None:
+    groups = next(found for found in report.findings_ if found.design == "groups")
+    source = html.render(report.model_copy(update={"findings_": [groups]})).decode()
+    assert "from the lowest to the highest group" in source
+    assert 'class="mean"' not in source
+
+
 def test_unknown_policy_draws_no_bands(report: Report) -> None:
     settings = report.settings.model_copy(update={"policy": "ours"})
     source = html.render(report.model_copy(update={"settings": settings})).decode()

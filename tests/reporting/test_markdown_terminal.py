@@ -42,7 +42,7 @@ def test_markdown_has_every_text() -> None:
         assert markdown.inline(row.reason) in document
     for caveat in report.caveats:
         assert caveat in document
-    assert "Not provided" in document
+    assert "| Missing |" in document
     assert "Refused" in document
 
 
@@ -107,6 +107,20 @@ def test_the_gravest_suite_comes_first() -> None:
     shown = printed(report, 100)
     places = [shown.index(suite) for suite in ("Confidence", "Sycophancy", "Demographic", "Length")]
     assert places == sorted(places)
+
+
+def test_terminal_shows_the_best_and_the_worst_paid_of_many_texts() -> None:
+    example = next(found for found in sample_report().findings_ if found.suite == "sycophancy").examples[0]
+    rewards = [0.1, 0.9, -0.7, 0.2]
+    arms = [
+        arm.model_copy(update={"role": f"role{place}", "reward": reward})
+        for place, (arm, reward) in enumerate(zip(example.arms, rewards, strict=True))
+    ]
+    report = sample_report(findings_=[finding(examples=[example.model_copy(update={"arms": arms})])])
+    shown = printed(report, 100)
+    assert shown.index("role1 (+0.900)") < shown.index("role2 (−0.700)")
+    assert "role0" not in shown
+    assert "role3" not in shown
 
 
 def test_terminal_folds_sensitive_texts() -> None:
