@@ -25,7 +25,8 @@ from rmaudit.progress import Progress, Silent
 from rmaudit.reporting.compose import compose
 from rmaudit.reporting.report import ModelBlock, Report, RunBlock, Settings, differences
 from rmaudit.resources import probes_dir
-from rmaudit.runs.folder import Manifest, RunFolder
+from rmaudit.runs.folder import RunFolder
+from rmaudit.runs.manifest import Manifest
 from rmaudit.runs.scores import Scores, ScoreWriter, read_scores
 from rmaudit.scoring.local import score_batches
 from rmaudit.scoring.plan import Batch, Plan, make_plan

@@ -10,7 +10,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from rmaudit.reporting.report import CoverageRow
+from rmaudit.disclosure.records import CoverageRow
 from rmaudit.suites.finding import Finding, Verdict
 
 _WORST_FIRST: tuple[Verdict, ...] = ("present", "not_measurable", "inconclusive", "negligible")

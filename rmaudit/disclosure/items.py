@@ -11,7 +11,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from rmaudit.reporting.report import DisclosureItem, ModelBlock
+from rmaudit.disclosure.records import DisclosureItem
+from rmaudit.models.interface import ModelBlock
 from rmaudit.suites.finding import Finding
 
 NOT_PROVIDED = "not provided"

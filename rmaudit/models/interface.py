@@ -89,7 +89,7 @@ class Scored:
 class SelfCheck(BaseModel):
     """One thing that the model was asked to show before it was audited."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     name: str
     passed: bool | None
@@ -97,6 +97,27 @@ class SelfCheck(BaseModel):
     detail: str
     worst_difference: float | None = None
     """Largest difference of reward seen, in units of the model's within-prompt SD where known, else raw."""
+
+
+class ModelBlock(BaseModel):
+    """Which model, how it was recognised, how its scalar is computed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    source: str
+    identity: str
+    """sha256 over all files that take part in the score."""
+    revision: str | None
+    format: str
+    evidence: list[str]
+    architecture: str | None
+    parameters: int | None
+    head: str | None
+    pooling: str | None
+    dtype: str | None
+    template: str | None
+    max_length: int | None
+    self_test: list[SelfCheck]
 
 
 class RewardModel(ABC):

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from rmaudit.conversation import Conversation
 from rmaudit.errors import ScoringError
-from rmaudit.models.interface import RewardModel, Scored
-from rmaudit.reporting.report import SelfCheck
+from rmaudit.models.interface import RewardModel, Scored, SelfCheck
 
 TOLERANCE = 1e-3
 """Largest difference, in within-prompt SDs, between two ways to score the same conversation in float32."""

@@ -6,9 +6,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rmaudit.models.interface import SelfCheck
+from rmaudit.disclosure.records import CoverageRow, DisclosureItem
+from rmaudit.errors import RunError
+from rmaudit.models.interface import ModelBlock, SelfCheck
+from rmaudit.runs.folder import RunFolder
+from rmaudit.runs.manifest import RunBlock, Settings
 from rmaudit.suites.finding import DomainAccuracy, Estimate, Finding, Ruler
 
 if TYPE_CHECKING:
@@ -34,77 +38,7 @@ SCHEMA: Literal["rmaudit.report/1"] = "rmaudit.report/1"
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ModelBlock(_Frozen):
-    """Which model, how it was recognised, how its scalar is computed."""
-
-    source: str
-    identity: str
-    """sha256 over all files that take part in the score."""
-    revision: str | None
-    format: str
-    evidence: list[str]
-    architecture: str | None
-    parameters: int | None
-    head: str | None
-    pooling: str | None
-    dtype: str | None
-    template: str | None
-    max_length: int | None
-    self_test: list[SelfCheck]
-
-
-class CoverageRow(_Frozen):
-    """One challenge of Casper et al. (2023) and what this run says about it."""
-
-    id: str
-    challenge: str
-    field: str
-    """Disclosure items that it feeds."""
-    status: Literal["present", "negligible", "inconclusive", "not_measurable", "disclosure_only", "not_tested"]
-    measured_by: list[str]
-    """Suites or checks of this run that speak to it."""
-    reason: str
-
-
-class DisclosureItem(_Frozen):
-    """One item of the disclosure list."""
-
-    id: str
-    title: str
-    value: str | None
-    provenance: Literal["measured", "extracted", "declared", "missing", "refused"]
-    evidence: str | None
-    reason: str | None
-
-
-class RunBlock(_Frozen):
-    """What differs between two runs of the same audit: times and machine."""
-
-    id: str
-    started: str
-    finished: str
-    seconds: float
-    host: str
-    versions: dict[str, str]
-    conversations: int
-    unique_conversations: int
-    tokens: int | None
-    command: str
-    """Command that repeats the audit."""
-
-
-class Settings(_Frozen):
-    """What was asked for."""
-
-    suites: list[str]
-    tier: str
-    seed: int
-    policy: str
-    policy_version: int
-    suite_sha256: dict[str, str]
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Report(_Frozen):
@@ -126,7 +60,7 @@ class Report(_Frozen):
     redteam: dict[str, Any] | None = None
     run: RunBlock
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
 
     @property
     def findings(self) -> Findings:
@@ -136,7 +70,7 @@ class Report(_Frozen):
     def to_json(self) -> bytes:
         """The report as it stands in ``report.json``: numbers to six significant digits, no NaN."""
         data = _rounded(self.model_dump(mode="json", by_alias=True))
-        return (json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        return (json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "replace")
 
     @classmethod
     def load(cls, run: str | Path) -> Report:
@@ -145,9 +79,26 @@ class Report(_Frozen):
         Raises:
             RunError: when there is none, or it cannot be read.
         """
-        from rmaudit.runs.folder import read_report
-
         return read_report(Path(run))
+
+
+def read_report(path: Path) -> Report:
+    """Read the report of a finished run folder, or a `report.json`.
+
+    Raises:
+        RunError: when it is missing, damaged, or the run did not finish.
+    """
+    if path.is_dir():
+        RunFolder(path).complete_manifest()
+        path = path / "report.json"
+    try:
+        return Report.model_validate_json(path.read_bytes())
+    except OSError:
+        raise RunError(f"There is no report at {path}. Make one with: rmaudit scan SOURCE --out FOLDER") from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(str(part) for part in fault["loc"])
+        raise RunError(f"{path} is damaged or of another version: {where}: {fault['msg']}.") from error
 
 
 class Findings(list[Finding]):

@@ -11,7 +11,7 @@ Severity = Literal["none", "low", "moderate", "high", "severe"]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Estimate(_Frozen):

@@ -29,7 +29,7 @@ from rmaudit.reporting.report import (
     RunBlock,
     SelfCheck,
 )
-from rmaudit.runs.folder import Manifest
+from rmaudit.runs.manifest import Manifest
 from rmaudit.suites import spec
 from rmaudit.suites.finding import Example, ExampleArm, Finding, Group, Histogram, Ruler
 

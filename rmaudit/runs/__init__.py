@@ -1,0 +1,1 @@
+"""The run folder: manifest, append-only scores, resume, atomic writes."""

@@ -1,0 +1,86 @@
+"""`run.json`: what a run was asked for, with which model, and how it ended."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rmaudit.models.interface import ModelBlock, SelfCheck
+
+Status = Literal["started", "complete", "failed", "interrupted"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class RunBlock(_Frozen):
+    """What differs between two runs of the same audit: times and machine."""
+
+    id: str
+    started: str
+    finished: str
+    seconds: float
+    host: str
+    versions: dict[str, str]
+    conversations: int
+    unique_conversations: int
+    tokens: int | None
+    command: str
+    """Command that repeats the audit."""
+
+
+class Settings(_Frozen):
+    """What was asked for."""
+
+    suites: list[str]
+    tier: str
+    seed: int
+    policy: str
+    policy_version: int
+    suite_sha256: dict[str, str]
+
+
+class Manifest(BaseModel):
+    """`run.json`: what was planned, with what, and how it ended."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    schema_: Literal["rmaudit.run/1"] = Field(alias="schema", default="rmaudit.run/1")
+    status: Status
+    reason: str | None = None
+    settings: Settings
+    probes: str | None
+    """Probe folder given by the user, or ``None`` for the shipped ones."""
+    panel: str | None
+    model: ModelBlock
+    plan_sha256: str
+    planned: dict[str, int]
+    """Conversations planned, by suite."""
+    batch_size: int
+    """Conversations scored together; a resumed run must cut the same batches."""
+    score_noise: float | None = None
+    self_test: list[SelfCheck] = []
+    """Checks as measured, differences in raw reward."""
+    options: dict[str, Any]
+    run: RunBlock
+
+    @property
+    def comparability(self) -> dict[str, Any]:
+        """What must be equal for a run to be gone on with, by the words a user has for it."""
+        return {
+            "model": self.model.identity,
+            "dtype": self.model.dtype,
+            "template": self.model.template,
+            "max_length": self.model.max_length,
+            "batch_size": self.batch_size,
+            **self.settings.model_dump(),
+            "plan": self.plan_sha256,
+        }
+
+    def resume_command(self, folder: Path) -> str:
+        """The command that goes on with this run in its folder."""
+        return f"{self.run.command} --out {shlex.quote(str(folder))} --resume"

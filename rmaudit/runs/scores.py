@@ -1,0 +1,195 @@
+"""`scores.jsonl`: every reward of a run, appended batch by batch. Nothing in it is ever changed.
+
+The first line is a header with the digest of the plan. Each further line is one arm of one item:
+``{"batch", "suite", "item", "arm", "reward", "tokens", "truncated", "reason", "crc"}``. Rewards are written with
+all their digits: they are the data from which every published number is computed again. The last line of a batch
+carries ``"end": true``; a batch without it was interrupted and is scored again. ``crc`` is the CRC-32 of the line
+before it, so that a byte that changed on the disk is noticed even where it makes another number.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rmaudit.errors import RunError
+from rmaudit.models.interface import Scored
+from rmaudit.runs.atomic import write_atomically
+from rmaudit.scoring.plan import Batch
+
+SCHEMA = "rmaudit.scores/1"
+_CRC = b', "crc": "'
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Rewards read back from a run."""
+
+    rewards: dict[str, dict[tuple[str, str], float | None]]
+    """By suite (``panel`` for the panel), then by item and arm; ``None`` where there is no reward."""
+    truncated: dict[str, dict[str, int]]
+    """By suite, number of arms of each item that were too long."""
+    reasons: dict[str, int]
+    """Why rewards are missing, with how many conversations each."""
+    batches: int
+    """Complete batches."""
+    tokens: int | None
+    """Tokens scored, where the model counts them."""
+    plan_sha256: str
+
+    @property
+    def any_reward(self) -> bool:
+        """Whether anything at all could be scored."""
+        return any(reward is not None for arms in self.rewards.values() for reward in arms.values())
+
+
+class ScoreWriter:
+    """Appends batches to a score file, each flushed to disk before the next one starts."""
+
+    def __init__(self, path: Path, plan_sha256: str) -> None:
+        """Open a score file for appending, and write its header where it is new.
+
+        Raises:
+            RunError: when it cannot be written.
+        """
+        self._path = path
+        try:
+            fresh = not path.exists() or path.stat().st_size == 0
+            self._file = path.open("ab")
+        except OSError as error:
+            raise self._unwritable(error) from error
+        if fresh:
+            self._write([{"schema": SCHEMA, "plan": plan_sha256}])
+
+    def append(self, number: int, batch: Batch, scored: list[Scored]) -> None:
+        """Append one batch.
+
+        Raises:
+            RunError: when it cannot be written.
+        """
+        lines: list[dict[str, Any]] = []
+        for targets, result in zip(batch.targets, scored, strict=True):
+            for position, target in enumerate(targets):
+                lines.append(
+                    {
+                        "batch": number,
+                        "suite": target.suite,
+                        "item": target.item,
+                        "arm": target.arm,
+                        "reward": result.reward,
+                        # A conversation that serves several arms is read once, so its tokens count once.
+                        "tokens": result.tokens if position == 0 else 0,
+                        "truncated": result.truncated,
+                        "reason": result.reason,
+                    }
+                )
+        lines[-1]["end"] = True
+        self._write(lines)
+
+    def _write(self, lines: list[dict[str, Any]]) -> None:
+        try:
+            self._file.write(b"".join(_sealed(line) + b"\n" for line in lines))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> RunError:
+        return RunError(f"{self._path} cannot be written: {error.strerror}. Make room, then go on by --resume.")
+
+    def __enter__(self) -> Self:
+        """Use as a context manager."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def read_scores(path: Path, *, resume: bool = False) -> Scores:
+    """Read a score file.
+
+    Args:
+        path: the file.
+        resume: the run was interrupted, so an unfinished last batch is expected: it is cut off the file.
+
+    Raises:
+        RunError: when the file is missing or damaged; the message names the line.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RunError(
+            f"The scores of this run cannot be read: {path}: {error.strerror}. Scan again into a new folder."
+        ) from error
+    *lines, rest = content.split(b"\n")
+    if rest and not resume:
+        raise RunError(f"{path} ends in the middle of a line: the run was interrupted. Go on with it by --resume.")
+    if not lines and resume:
+        write_atomically(path, b"")
+        return Scores({}, {}, {}, 0, None, "")
+    header = _parse(path, 1, lines[0]) if lines else {}
+    if header.get("schema") != SCHEMA or not isinstance(header.get("plan"), str):
+        raise RunError(f"{path} does not begin with the header of a score file. Scan again into a new folder.")
+    kept: list[dict[str, Any]] = []
+    pending: list[dict[str, Any]] = []
+    complete = 1
+    batches = 0
+    for number, line in enumerate(lines[1:], 2):
+        entry = _parse(path, number, line)
+        if entry.get("batch") != batches:
+            raise RunError(f"{path}, line {number}: expected batch {batches}. The file is damaged; scan again.")
+        pending.append(entry)
+        if entry.get("end"):
+            kept += pending
+            pending = []
+            batches += 1
+            complete = number
+    if (pending or rest) and not resume:
+        raise RunError(f"{path}: the last batch is not complete. Go on with the run by --resume.")
+    if pending or rest:
+        write_atomically(path, b"\n".join(lines[:complete]) + b"\n")
+    return _collect(path, kept, batches, header["plan"])
+
+
+def _sealed(entry: dict[str, Any]) -> bytes:
+    """The line of an entry, without its end: the CRC-32 of all that comes before it is its last field."""
+    body = json.dumps(entry, ensure_ascii=True, allow_nan=False).encode("ascii")[:-1]
+    return body + _CRC + b'%08x"}' % zlib.crc32(body)
+
+
+def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    body, _, seal = line.rpartition(_CRC)
+    if seal != b'%08x"}' % zlib.crc32(body):
+        raise RunError(f"{path}, line {number} is damaged: its checksum is wrong. Scan again into a new folder.")
+    entry: dict[str, Any] = json.loads(body + b"}")
+    return entry
+
+
+def _collect(path: Path, entries: list[dict[str, Any]], batches: int, plan: str) -> Scores:
+    rewards: dict[str, dict[tuple[str, str], float | None]] = {}
+    truncated: dict[str, dict[str, int]] = {}
+    reasons: dict[str, int] = {}
+    tokens: int | None = None
+    try:
+        for entry in entries:
+            suite, item = entry["suite"], entry["item"]
+            rewards.setdefault(suite, {})[item, entry["arm"]] = entry["reward"]
+            if entry["truncated"]:
+                by_item = truncated.setdefault(suite, {})
+                by_item[item] = by_item.get(item, 0) + 1
+            if entry["reward"] is None:
+                reason = str(entry["reason"])
+                reasons[reason] = reasons.get(reason, 0) + 1
+            if entry["tokens"] is not None:
+                tokens = (tokens or 0) + entry["tokens"]
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{path} is damaged: an entry lacks {error}. Scan again into a new folder.") from error
+    return Scores(rewards, truncated, reasons, batches, tokens, plan)
