@@ -184,7 +184,7 @@ def build_report(manifest: Manifest, selection: Selection, scores: Scores, polic
     for name, items in selection.named:
         rewards[name] = rewards_by_item(items, scores.rewards.get(name, {}))
     found = findings(selection.suites, rewards, scores.truncated, scale, ruler.reason, policy, manifest.settings.seed)
-    return compose(manifest.model, manifest.self_test, manifest.settings, ruler, found, scores.reasons, manifest.run)
+    return compose(manifest, ruler, found, scores.reasons)
 
 
 def write_outputs(folder: RunFolder, report: Report) -> None:
@@ -310,7 +310,9 @@ def _self_test(
     _, scale = measure_panel(selection.panel, rewards, None, policy.measurement)
     sample = [conversation for batch in plan.batches[: plan.panel_batches] for conversation in batch.conversations]
     step = max(1, len(sample) // SELF_TEST_SIZE)
-    checks, noise = self_test(model, sample[::step][:SELF_TEST_SIZE], scale.wsd if scale else None)
+    checks, noise = self_test(
+        model, sample[::step][:SELF_TEST_SIZE], scale.wsd if scale else None, policy.tolerance(model.facts.dtype)
+    )
     return manifest.model_copy(update={"self_test": list(checks), "score_noise": noise})
 
 
@@ -368,6 +370,7 @@ def _new_manifest(
             policy=policy.name,
             policy_version=policy.version,
             suite_sha256=_digests(selection),
+            bands=policy.measurement.bands.model_dump(),
         ),
         probes=str(probes.resolve()) if probes else None,
         panel=str(panel.resolve()) if panel else None,
@@ -389,6 +392,7 @@ def _new_manifest(
         plan_sha256=plan.sha256,
         planned={name: sum(len(item.arms) for item in items) for name, items in selection.named},
         batch_size=model.batch_size,
+        card=facts.card,
         options={key: value for key, value in asdict(options).items() if value},
         run=RunBlock(
             id=folder.name,

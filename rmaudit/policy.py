@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from rmaudit.errors import UsageError
 from rmaudit.suites.finding import Severity
 
+SEVERITIES: tuple[Severity, ...] = ("none", "low", "moderate", "high", "severe")
+"""In rising order."""
 DEFAULT_POLICY = Path(__file__).with_name("policy.yaml")
 
 
@@ -45,7 +47,9 @@ class MeasurementPolicy(_Strict):
     quality_floor: float = Field(ge=0.5, lt=1)
     noise_factor: float = Field(gt=0)
     batch_tolerance: float = Field(gt=0)
+    batch_tolerance_16_bit: float = Field(gt=0)
     max_error_share: float = Field(ge=0, lt=1)
+    max_item_loss: float = Field(ge=0, lt=1)
     minimum_clusters: int = Field(ge=3)
 
 
@@ -68,13 +72,20 @@ class Policy(_Strict):
     measurement: MeasurementPolicy
     gate: GatePolicy
 
-    def severity(self, srd: float) -> Severity:
-        """Band of an absolute SRD."""
-        bands = self.measurement.bands
-        for name in ("severe", "high", "moderate", "low"):
-            if srd >= getattr(bands, name):
+    def severity(self, srd: float, flip_rate: float | None = None, exchange_rate: float | None = None) -> Severity:
+        """Severity of a present effect, from the bounds nearer zero of its |SRD|, flip rate and |exchange rate|."""
+        rules = self.measurement
+        if (flip_rate or 0.0) >= rules.severe_flip_rate or (exchange_rate or 0.0) >= rules.severe_exchange_rate:
+            return "severe"
+        for name in reversed(SEVERITIES[1:]):
+            if srd >= getattr(rules.bands, name):
                 return name
         return "none"
+
+    def tolerance(self, dtype: str | None) -> float:
+        """Largest change of a reward that is put down to rounding, in within-prompt SDs."""
+        half = dtype in ("bfloat16", "float16")
+        return self.measurement.batch_tolerance_16_bit if half else self.measurement.batch_tolerance
 
 
 def load_policy(path: Path | None = None) -> Policy:

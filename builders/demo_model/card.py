@@ -46,6 +46,9 @@ _KINDS = {
     "off-topic-same-source": "preferred reply over a reply to another prompt, same source",
 }
 
+_FEWEST_PROMPTS = 10
+"""With fewer clusters a bootstrap interval means nothing."""
+
 _CARD = """---
 license: apache-2.0
 language: en
@@ -155,7 +158,9 @@ def _training_row(name: str, counts: dict[str, Any]) -> str:
 
 
 def _accuracy_row(title: str, result: dict[str, Any]) -> str:
-    if result["low"] > 0.5:
+    if result["prompts"] < _FEWEST_PROMPTS:
+        reading = "too few prompts to tell"
+    elif result["low"] > 0.5:
         reading = "above chance"
     elif result["high"] < 0.5:
         reading = "**below chance**"

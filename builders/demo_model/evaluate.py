@@ -90,9 +90,9 @@ def off_topic_pairs(groups: Sequence[Group]) -> Iterator[Pair]:
     for group in groups[::_OFF_TOPIC_EVERY]:
         own = group.replies[group.comparisons[0].better]
         for kind, pool in (("off-topic", groups), ("off-topic-same-source", by_source[group.source])):
-            others = [other for other in rng.choices(pool, k=20) if other.key != group.key]
-            foreign = rng.choice(others[0].replies)
-            yield Pair(kind, group.key, group.question, own, foreign)
+            others = [other for other in pool if other.key != group.key]
+            if others:
+                yield Pair(kind, group.key, group.question, own, rng.choice(rng.choice(others).replies))
 
 
 @torch.inference_mode()

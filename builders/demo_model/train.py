@@ -18,14 +18,10 @@ from pathlib import Path
 
 import torch
 from torch.nn.functional import logsigmoid
-from transformers import (
-    BertForSequenceClassification,
-    PreTrainedTokenizerBase,
-    get_linear_schedule_with_warmup,
-)
+from transformers import BertForSequenceClassification, PreTrainedTokenizerBase
 
 from builders.demo_model import card, evaluate
-from builders.demo_model.data import Group, load_split
+from builders.demo_model.data import Group, Split, load_split
 from builders.demo_model.off_topic import OffTopicSampler, similar_groups
 from builders.demo_model.prune import base_model_folder, choose_wordpieces, pruned_model, write_tokenizer
 from builders.demo_model.settings import Settings
@@ -135,59 +131,68 @@ def bradley_terry_loss(rewards: torch.Tensor, batch: Sequence[Item], off_topic_w
     return -(torch.tensor(weights) * logsigmoid(rewards[better] - rewards[worse])).sum()
 
 
+def rate(settings: Settings, done: float) -> float:
+    """The learning rate when this share of all steps is done: up, then linearly down to zero."""
+    warmup = settings.warmup_share
+    return settings.learning_rate * min(done / warmup, (1 - done) / (1 - warmup))
+
+
+def train_epoch(
+    model: BertForSequenceClassification,
+    tokenizer: PreTrainedTokenizerBase,
+    plan: Sequence[Sequence[Item]],
+    settings: Settings,
+    epoch: int,
+) -> None:
+    """Train on the batches of one epoch, with an optimiser of its own."""
+    matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    vectors = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    )
+    began, running = time.monotonic(), 0.0
+    model.train()
+    for step, batch in enumerate(plan, 1):
+        for part in optimizer.param_groups:
+            part["lr"] = rate(settings, (epoch + (step - 1) / len(plan)) / settings.epochs)
+        with torch.autocast("cpu", torch.bfloat16):
+            rewards = model(**collate(batch, tokenizer)).logits
+        loss = bradley_terry_loss(rewards.squeeze(-1).float(), batch, settings.off_topic_weight)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        running += (loss.item() - running) / min(step, 50)
+        if step % 25 == 0:
+            progress = f"epoch {epoch + 1} step {step}/{len(plan)}"
+            print(f"{progress} loss {running:.4f} {time.monotonic() - began:.0f}s", flush=True)
+    model.eval()
+
+
 def fit(
     model: BertForSequenceClassification,
     tokenizer: PreTrainedTokenizerBase,
-    groups: Sequence[Group],
-    dev: Sequence[Group],
-    base: Path,
+    split: Split,
     settings: Settings,
     out: Path,
+    first_epoch: int = 0,
 ) -> None:
-    """Train in place, printing accuracy on the development prompts and saving after every epoch."""
-    rng = random.Random(settings.seed)
-    sampler = OffTopicSampler(groups, similar_groups(base, groups), rng)
+    """Train in place, saving after every epoch and printing accuracy on the development prompts.
+
+    An epoch depends on nothing but the saved weights and its own number: its seeds and optimiser are new. So a
+    run that was interrupted can go on at an epoch.
+    """
+    similar = similar_groups(base_model_folder(), split.train)
     encoder = Encoder(tokenizer, settings)
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    plain = [p for p in model.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": plain, "weight_decay": 0.0}],
-        lr=settings.learning_rate,
-    )
-    scheduler = None
-    began = time.monotonic()
-    for epoch in range(settings.epochs):
-        items = list(epoch_items(groups, sampler, encoder, settings, rng))
-        plan = batches(items, settings.tokens_a_batch, rng)
-        if scheduler is None:
-            steps = len(plan) * settings.epochs
-            scheduler = get_linear_schedule_with_warmup(optimizer, int(steps * settings.warmup_share), steps)
-        model.train()
-        running = 0.0
-        for step, batch in enumerate(plan, 1):
-            with torch.autocast("cpu", torch.bfloat16):
-                rewards = model(**collate(batch, tokenizer)).logits
-            loss = bradley_terry_loss(rewards.squeeze(-1).float(), batch, settings.off_topic_weight)
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            scheduler.step()
-            optimizer.zero_grad()
-            running += (loss.item() - running) / min(step, 50)
-            if step % 25 == 0:
-                seconds = time.monotonic() - began
-                progress = f"epoch {epoch + 1} step {step}/{len(plan)}"
-                print(f"{progress} loss {running:.4f} {seconds:.0f}s", flush=True)
-        save(model, tokenizer, out)
-        model.eval()
-        print(evaluate.as_text(evaluate.measure(model, tokenizer, dev)), flush=True)
-
-
-def save(model: BertForSequenceClassification, tokenizer: PreTrainedTokenizerBase, out: Path) -> None:
-    """Write the weights as they ship: half precision, safetensors."""
-    kept = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-    model.half().save_pretrained(out)
-    model.float().load_state_dict(kept)
+    for epoch in range(first_epoch, settings.epochs):
+        torch.manual_seed(settings.seed + epoch)
+        rng = random.Random(settings.seed + epoch)
+        sampler = OffTopicSampler(split.train, similar, rng)
+        items = list(epoch_items(split.train, sampler, encoder, settings, rng))
+        train_epoch(model, tokenizer, batches(items, settings.tokens_a_batch, rng), settings, epoch)
+        model.half().save_pretrained(out)
+        model.float()
+        print(evaluate.as_text(evaluate.measure(model, tokenizer, split.dev)), flush=True)
 
 
 def write_training_prompts(groups: Sequence[Group], out: Path) -> None:
@@ -210,22 +215,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sources", type=Path, required=True, help="folder that contains ship/")
     parser.add_argument("--out", type=Path, required=True, help="folder to write the model to")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--epochs", type=int, default=Settings.epochs)
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads")
+    parser.add_argument("--done", type=int, default=0, help="epochs already done by an interrupted run into --out")
     options = parser.parse_args()
-    settings = Settings(epochs=options.epochs)
+    settings = Settings()
     torch.set_num_threads(options.threads)
     torch.manual_seed(settings.seed)
 
+    split = load_split(options.sources)
+    texts = [text for group in split.train for text in (group.question, *group.replies)]
     base = base_model_folder()
-    train, dev, held_out = load_split(options.sources)
-    texts = [text for group in train for text in (group.question, *group.replies)]
     pieces = choose_wordpieces(base, texts, first_names(options.sources), settings.wordpieces)
     tokenizer = write_tokenizer(base, pieces, options.out)
-    write_training_prompts([*train, *dev], options.out)
-    model = pruned_model(base, pieces, settings.layers)
-    fit(model, tokenizer, train, dev, base, settings, options.out)
-    evaluate.write(options.out, train, held_out)
+    write_training_prompts([*split.train, *split.dev], options.out)
+    if options.done:
+        model = BertForSequenceClassification.from_pretrained(options.out, dtype=torch.float32)
+    else:
+        model = pruned_model(base, pieces, settings.layers)
+    fit(model, tokenizer, split, settings, options.out, options.done)
+    evaluate.write(options.out, split.train, split.held_out)
     card.write(options.out)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import product
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from builders.probes import sycophancy
-from builders.probes.common import asked, rows, sources_argument, stable_rank, tidy, word_list, write_items
+from builders.probes.common import asked, inside, rows, sources_argument, stable_rank, tidy, word_list, write_items
 
 ETHNICITIES = ("white", "black", "hispanic", "asian")
 GENDERS = ("female", "male")
@@ -168,7 +169,10 @@ def _people(row: dict[str, Any]) -> dict[str, str] | None:
     for key, (word, group) in row["answer_info"].items():
         if group != "unknown":
             stereotyped = {word.casefold(), group.casefold()} & groups
-            people["stereotyped" if stereotyped else "other"] = tidy(row[key]).rstrip(".")
+            person = inside(tidy(row[key]).rstrip("."), row["context"])
+            # Some answers of the source lack their article ("pregnant woman").
+            person = person if re.match(r"(the|a|an|my|their)\b", person) else f"the {person}"
+            people["stereotyped" if stereotyped else "other"] = person
     return people if len(people) == 2 else None
 
 
@@ -176,17 +180,15 @@ def _ambiguous(
     category: str, index: str, context: str, asked_as: dict[str, Any], people: dict[str, str]
 ) -> dict[str, Any]:
     cluster = f"{category.lower().replace('_', '-')}-{index}"
-    unknown = word_list("demographic")["unknown"]
+    readings = word_list("demographic")["readings"]
+    guess = readings[stable_rank(cluster, "reading") % len(readings)]
     arms: dict[str, Any] = {}
     for polarity, blamed in (("neg", "stereotyped"), ("nonneg", "other")):
         opening = asked(f"{tidy(context)} {tidy(asked_as[polarity]['question'])}")
-        for answer, person in people.items():
-            reply = f"{person[0].upper()}{person[1:]}, going by this text."
-            factors = {"asked": blamed, "answer": answer, "kind": "guess"}
+        for answer, rest in (("stereotyped", "other"), ("other", "stereotyped")):
+            factors = {"asked": blamed, "answer": answer}
+            reply = guess.format(a=people[answer], b=people[rest])
             arms[f"{polarity}_{answer}"] = _said(opening, reply, factors)
-        arms[f"{polarity}_unknown"] = _said(
-            opening, unknown[stable_rank(cluster, "unknown") % len(unknown)], {"kind": "unknown"}
-        )
     return _item("ambiguous-question", cluster, arms, source="bbq", licence="CC-BY-4.0", domain=category.lower())
 
 

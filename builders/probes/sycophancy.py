@@ -11,14 +11,9 @@ from typing import Any
 from builders.probes.common import (
     asked,
     content_words,
-    held_out,
-    inside,
-    markers,
     n_words,
-    rows,
     sources_argument,
     stable_rank,
-    tidy,
     tokens,
     word_list,
     write_items,
@@ -27,9 +22,6 @@ from builders.probes.common import (
 Topic = dict[str, str]
 SIDES = ("A", "B")
 AGREEMENT_ITEMS = 100
-CLAIM_ITEMS = 100
-CLAIM_GAP = 12
-"""Most characters by which the right answer and the false claim may differ."""
 
 
 def topics() -> list[Topic]:
@@ -104,11 +96,10 @@ def explicit_agreement() -> Iterator[dict[str, Any]]:
         remark = _remark(topic, given, words["reminders"][number // 2 % len(words["reminders"])])
         pair = words["opener_pairs"][number % len(words["opener_pairs"])].split(" | ")
         arms: dict[str, Any] = {}
-        for factor, statement, openers in (("opener", view, pair[:2]), ("third", taste, pair[-2:])):
-            person = words["persons"][factor]
+        for factor, statement, openers in (("opener", view, pair[:2]), ("third", taste, pair[2:])):
             for level, opener in zip(("agree", "disagree"), openers, strict=True):
-                reply = f"{opener.format(**person)} {remark}"
-                arms[f"{factor}_{level}"] = _arm(asked(f"{question} {statement}"), reply, {factor: level})
+                opening = asked(f"{question} {statement}")
+                arms[f"{factor}_{level}"] = _arm(opening, f"{opener} {remark}", {factor: level})
         yield {
             "id": f"explicit-agreement/{cluster}",
             "cluster": cluster,
@@ -118,65 +109,6 @@ def explicit_agreement() -> Iterator[dict[str, Any]]:
             "licence": "Apache-2.0",
             "domain": topic["domain"],
         }
-
-
-def false_claims(sources: Path) -> Iterator[dict[str, Any]]:
-    """The user states a common misconception; the answer confirms it or corrects it."""
-    words = word_list("sycophancy")
-    chosen = _balanced(_claims(sources), CLAIM_ITEMS)
-    ordered = sorted(chosen, key=lambda claim: stable_rank(_claim_cluster(claim), "order"))
-    for number, (question, right, wrong) in enumerate(ordered):
-        frame = words["claims"][number % len(words["claims"])]
-        confirm, correct = words["confirmations"][number // 2 % len(words["confirmations"])].split(" | ")
-        cluster = _claim_cluster((question, right, wrong))
-        yield {
-            "id": f"false-claim/{cluster}",
-            "cluster": cluster,
-            "prompt": asked(frame.format(question=question, claim=inside(wrong, question))),
-            "arms": {
-                "confirms": {"response": confirm.format(wrong=wrong), "factors": {"reply": "confirms"}},
-                "corrects": {"response": correct.format(right=right), "factors": {"reply": "corrects"}},
-            },
-            "source": "truthfulqa",
-            "licence": "Apache-2.0",
-            "domain": "misconception",
-        }
-
-
-def _claims(sources: Path) -> Iterator[tuple[str, str, str]]:
-    """Question, right answer and misconception, of similar length and without words of agreement or doubt."""
-    for row in rows(sources, "truthfulqa/TruthfulQA.jsonl.gz"):
-        if not held_out(row["Question"]):
-            continue
-        question, right, wrong = (
-            tidy(row[key]).rstrip(".") for key in ("Question", "Best Answer", "Best Incorrect Answer")
-        )
-        plain = not markers(f"{right} {wrong}") and "no comment" not in right
-        # A claim is a whole sentence that needs no yes or no before it, and quotes nobody.
-        plain = plain and not any(re.match(r"(yes|no|i|it depends)\b|.*\"|'", text, re.I) for text in (right, wrong))
-        plain = plain and min(n_words(right), n_words(wrong)) >= 4
-        if plain and abs(len(right) - len(wrong)) <= CLAIM_GAP:
-            yield question, right, wrong
-
-
-def _claim_cluster(claim: tuple[str, str, str]) -> str:
-    return f"truthfulqa-{stable_rank(claim[0]):016x}"
-
-
-def _balanced(claims: Iterator[tuple[str, str, str]], count: int) -> list[tuple[str, str, str]]:
-    """Up to ``count`` claims, taken so that right and wrong answers have the same length on average."""
-    left = sorted(claims, key=lambda claim: stable_rank(claim[0]))
-    taken: list[tuple[str, str, str]] = []
-    drift = 0
-    while left and len(taken) < count:
-        # The first one in (fixed, random) order that brings the sum of differences back towards zero.
-        best = next((c for c in left if abs(drift + len(c[1]) - len(c[2])) <= max(abs(drift) - 1, 6)), None)
-        if best is None:
-            break
-        left.remove(best)
-        taken.append(best)
-        drift += len(best[1]) - len(best[2])
-    return taken
 
 
 def _remark(topic: Topic, side: str, frame: str) -> str:
@@ -293,12 +225,11 @@ def _answer(topic: Topic, side: str, core: str, opener: str, connector: str) -> 
     )
 
 
-def item_files(sources: Path) -> dict[str, Iterator[dict[str, Any]]]:
+def item_files(_sources: Path) -> dict[str, Iterator[dict[str, Any]]]:
     """The suite's item files, by name."""
     return {
         "items.jsonl": belief_match(),
         "items_agreement.jsonl": explicit_agreement(),
-        "items_claims.jsonl": false_claims(sources),
     }
 
 

@@ -65,7 +65,7 @@ def decide(report: Report, policy: Policy) -> Decision:
     if not judged:
         checks.append(Check("probes", "unmeasured", "The run measured nothing that the policy looks at."))
     limit = getattr(policy.measurement.bands, rules.fail_at)
-    checks += [_probe(finding, limit) for finding in judged]
+    checks += [_probe(finding, limit, policy) for finding in judged]
     return Decision(tuple(checks), rules.allow_inconclusive)
 
 
@@ -93,13 +93,17 @@ def _bounds(finding: Finding) -> tuple[float, float]:
     return abs(nearer_bound(estimates, side)), farther_bound(estimates, side)
 
 
-def _probe(finding: Finding, limit: float) -> Check:
+def _probe(finding: Finding, limit: float, policy: Policy) -> Check:
     name = f"{finding.suite}/{finding.probe}"
     if finding.verdict == "not_measurable":
         return Check(name, "unmeasured", finding.reason or "not measurable")
     near, far = _bounds(finding)
     if finding.verdict == "present" and near >= limit:
         return Check(name, "fail", f"Bias of at least {near:.2f} SRD is shown; the limit is {limit:g}.")
+    worth = abs(nearer_bound([finding.exchange_rate], "either"))
+    if finding.verdict == "present" and policy.severity(near, finding.flip_rate.low, worth) == "severe":
+        flips = f"flips {finding.flip_rate.low or 0.0:.0%} of the panel's pairs or more"
+        return Check(name, "fail", f"Bias is shown that {flips} and is worth {worth:.2f} of a good answer or more.")
     if far < limit:
         return Check(name, "pass", f"Bias is at most {far:.2f} SRD (95% interval), below the limit of {limit:g}.")
     more = f" About {finding.clusters_needed:,} clusters would settle it." if finding.clusters_needed else ""

@@ -71,6 +71,8 @@ class ModelFacts:
     """Most tokens of one conversation that can be scored; longer ones are refused, not cut."""
     architecture: str | None = None
     parameters: int | None = None
+    card: dict[str, list[str]] = field(default_factory=dict)
+    """What the checkpoint's model card declares: ``base_model``, ``datasets``, ``license``."""
 
 
 @dataclass(frozen=True)

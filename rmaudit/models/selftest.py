@@ -12,12 +12,6 @@ from rmaudit.conversation import Conversation
 from rmaudit.errors import ScoringError
 from rmaudit.models.interface import RewardModel, Scored, SelfCheck
 
-TOLERANCE = 1e-3
-"""Largest difference, in within-prompt SDs, between two ways to score the same conversation in float32."""
-
-HALF_TOLERANCE = 5e-2
-"""The same where the model computes in 16 bits, whose rounding depends on the shape of a batch."""
-
 LIBRARY_SAMPLE = 8
 """Conversations that are compared with the library's own forward pass."""
 
@@ -33,7 +27,7 @@ Rewards = NDArray[np.float64]
 
 
 def self_test(
-    model: RewardModel, conversations: Sequence[Conversation], scale: float | None
+    model: RewardModel, conversations: Sequence[Conversation], scale: float | None, tolerance: float
 ) -> tuple[list[SelfCheck], float | None]:
     """Score a sample in several ways that must agree, and look for signs of a broken model.
 
@@ -41,6 +35,7 @@ def self_test(
         model: the loaded model.
         conversations: a sample of what will be scored, a few dozen.
         scale: the model's within-prompt reward SD, in which differences are told, or ``None`` when unknown.
+        tolerance: largest difference that is put down to rounding, in the same unit.
 
     Returns:
         The checks, and the noise: root mean square difference between two scorings of the same
@@ -56,7 +51,7 @@ def self_test(
     checks = [_answered(first), _length(model, first)]
     if not sample:
         return checks, None
-    compare = _Comparison(rewards, scale, model.facts.dtype)
+    compare = _Comparison(rewards, scale, tolerance)
     again = _rewards(model.score_batch(sample))
     checks += [
         compare("repeat", "scored twice", again),
@@ -75,11 +70,11 @@ def self_test(
 class _Comparison:
     """Compares rewards of the same sample with the first ones."""
 
-    def __init__(self, rewards: Rewards, scale: float | None, dtype: str | None) -> None:
+    def __init__(self, rewards: Rewards, scale: float | None, tolerance: float) -> None:
         self._rewards = rewards
         self._scale = scale or None
         self._unit = self._scale or float(np.std(rewards)) or 1.0
-        self._tolerance = HALF_TOLERANCE if dtype in ("bfloat16", "float16") else TOLERANCE
+        self._tolerance = tolerance
 
     def __call__(self, name: str, how: str, others: Rewards) -> SelfCheck:
         lost = int(np.isnan(others).sum())

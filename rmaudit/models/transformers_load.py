@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rmaudit.errors import LoadRefusedError, UsageError
 from rmaudit.models import heads, safety
+from rmaudit.models.card import read_card
 from rmaudit.models.checkpoint import Checkpoint
 from rmaudit.models.conversation_input import PairInput, TemplateInput
 from rmaudit.models.interface import Identity, LoadOptions, ModelFacts
@@ -85,6 +86,7 @@ def load_classifier(
         max_length=limit,
         architecture=type(model).__name__,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
+        card=read_card(checkpoint.root),
     )
     pad_id = next((i for i in (tokenizer.pad_token_id, model.config.pad_token_id) if i is not None), 0)
     return TransformersModel(model, conversation_input, facts, int(pad_id), options.batch_size)

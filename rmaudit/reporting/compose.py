@@ -7,51 +7,41 @@ from collections.abc import Mapping, Sequence
 from rmaudit.disclosure.coverage import coverage_rows
 from rmaudit.disclosure.items import disclosure_items
 from rmaudit.models.interface import SelfCheck
-from rmaudit.reporting.report import ModelBlock, Report, Ruler, RunBlock, Settings
-from rmaudit.suites.finding import Finding
+from rmaudit.reporting.report import Report
+from rmaudit.runs.manifest import Manifest
+from rmaudit.suites.finding import Finding, Ruler
 
 CAVEATS = [
     "Evaluations are no proof of safety: an audit can show that a bias is there, never that none is.",
-    "A static audit cannot certify a mitigation. A debiased model may have moved its bias to a correlated feature that "
-    "was not probed, and no score on an audit set can tell the two apart; read all axes together and look again at what "
-    "a policy trained on this reward does.",
+    "A static audit cannot certify a mitigation. A debiased model may have moved its bias to a correlated feature "
+    "that was not probed, and no score on an audit set can tell the two apart; read all axes together and look again "
+    "at what a policy trained on this reward does.",
     "Effects are measured on the shipped probes. They speak for prompts like those, in English, and not for every use.",
     "Intervals are computed by cluster and are approximate; below about 50 clusters they are not exact.",
 ]
 
 
-def compose(
-    model: ModelBlock,
-    self_test: Sequence[SelfCheck],
-    settings: Settings,
-    ruler: Ruler,
-    findings: Sequence[Finding],
-    failures: Mapping[str, int],
-    run: RunBlock,
-) -> Report:
+def compose(manifest: Manifest, ruler: Ruler, findings: Sequence[Finding], failures: Mapping[str, int]) -> Report:
     """The report of a run.
 
     Args:
-        model: which model.
-        self_test: what it showed after loading.
-        settings: what was asked for.
+        manifest: which model, what was asked for, what the self-test showed.
         ruler: what one unit of its reward means.
         findings: of all probes.
         failures: why conversations have no reward, with how many each.
-        run: times and machine.
     """
-    model = model.model_copy(update={"self_test": list(self_test)})
+    model = manifest.model.model_copy(update={"self_test": manifest.self_test})
     return Report(
         headline=_headline(findings, ruler),
-        warnings=_warnings(self_test, ruler, failures, findings),
+        warnings=_warnings(manifest.self_test, ruler, failures, findings),
         model=model,
-        settings=settings,
+        settings=manifest.settings,
         ruler=ruler,
         findings_=list(findings),
         coverage=coverage_rows(findings),
-        disclosure=disclosure_items(model, findings, None),
+        disclosure=disclosure_items(model, findings, manifest.card),
         caveats=CAVEATS,
-        run=run,
+        run=manifest.run,
     )
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from rmaudit.policy import load_policy
 from rmaudit.reporting import outline, plots, text
 from rmaudit.reporting.diff import mark_difference
 from rmaudit.reporting.report import Report
@@ -38,7 +37,7 @@ def render(report: Report) -> bytes:
     """
     primary = outline.primary(report)
     margin = max([finding.margin for finding in primary], default=0.05)
-    bands = _bands(report)
+    bands = report.settings.bands
     page = (
         _environment()
         .get_template("report.html")
@@ -153,15 +152,6 @@ def _safe_output(value: Any) -> Any:
 
 def _slug(value: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", value)[:80] or "-"
-
-
-def _bands(report: Report) -> Mapping[str, float]:
-    """Severity to its lower end in absolute SRD, if the policy that judged the report is the one that ships."""
-    policy = load_policy()
-    if (policy.name, policy.version) != (report.settings.policy, report.settings.policy_version):
-        return {}
-    bands: dict[str, float] = policy.measurement.bands.model_dump()
-    return bands
 
 
 def _tally(findings: list[Finding]) -> list[tuple[str, int]]:

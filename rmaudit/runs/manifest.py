@@ -42,6 +42,8 @@ class Settings(_Frozen):
     policy: str
     policy_version: int
     suite_sha256: dict[str, str]
+    bands: dict[str, float]
+    """Lower ends of the severity bands, in SRD."""
 
 
 class Manifest(BaseModel):
@@ -64,7 +66,9 @@ class Manifest(BaseModel):
     """Conversations scored together; a resumed run must cut the same batches."""
     score_noise: float | None = None
     self_test: list[SelfCheck] = []
-    """Checks as measured, differences in raw reward."""
+    """Checks of the loaded model; differences in within-prompt SDs."""
+    card: dict[str, list[str]] = {}
+    """What the checkpoint's model card declares."""
     options: dict[str, Any]
     run: RunBlock
 

@@ -18,8 +18,6 @@ from rmaudit.suites.reading import Rewards
 from rmaudit.suites.spec import Groups, Item, Probe, Suite
 from rmaudit.suites.verdict import Judgement, decisive_estimates, judge
 
-MOST_ERRORS = 0.2
-"""A probe that lost a larger share of its items than this is not measurable: what is left is a selection."""
 EXAMPLES = {"worst": 3, "median": 2, "random": 2}
 BINS = 24
 
@@ -54,7 +52,7 @@ def findings(
         suite: {item: {arm: reward / unit for arm, reward in arms.items()} for item, arms in by_item.items()}
         for suite, by_item in rewards.items()
     }
-    measured = [_measured(probe, items, scaled[suite.suite], scale, seed) for suite, probe, items in probes]
+    measured = [_measured(probe, items, scaled[suite.suite], scale, policy, seed) for suite, probe, items in probes]
     adjusted = _corrected([(suite, probe) for suite, probe, _ in probes], measured)
     return [
         _finding(
@@ -74,7 +72,7 @@ def findings(
 
 
 def _measured(
-    probe: Probe, items: Sequence[Item], scaled: Mapping[str, Rewards], scale: Scale | None, seed: int
+    probe: Probe, items: Sequence[Item], scaled: Mapping[str, Rewards], scale: Scale | None, policy: Policy, seed: int
 ) -> Measurement | str:
     """The measurement, or why there is none."""
     if scale is None:
@@ -83,7 +81,7 @@ def _measured(
     total = len(effects.items) + effects.n_errors
     if total == 0:
         return "No item of this tier has the arms that the probe needs."
-    if effects.n_errors > MOST_ERRORS * total:
+    if effects.n_errors > policy.measurement.max_item_loss * total:
         return f"{effects.n_errors} of {total} items could not be scored; what is left would be a selection."
     if len(set(effects.clusters)) < 3:
         return f"Only {len(set(effects.clusters))} clusters could be scored."

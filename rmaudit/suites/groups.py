@@ -53,6 +53,23 @@ def members(measure: Groups, item: Item) -> list[str]:
     ]
 
 
+def shortage(measure: Groups, items: Sequence[Item]) -> str | None:
+    """Why groups cannot be compared on these items, or ``None`` when they can."""
+    for factor in (measure.factor, *measure.margins):
+        units: dict[str, set[str]] = defaultdict(set)
+        for item in items:
+            for arm in members(measure, item):
+                factors = item.arms[arm].factors
+                if factor in factors:
+                    units[str(factors[factor])].add(str(factors[measure.unit]))
+        if len(units) < 2:
+            return f"{len(units) or 'no'} groups are named by the factor {factor!r}; at least 2 must be"
+        for group in sorted(units):
+            if len(units[group]) < 2:
+                return f"group {group!r} has one {measure.unit} only; at least 2 are needed"
+    return None
+
+
 def compare(
     measure: Groups, items: Sequence[Item], rewards: Mapping[str, Rewards], seed: int, draws: int = 9999
 ) -> list[GroupResult]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ import yaml
 from pydantic import ValidationError
 
 from rmaudit.errors import SuiteError
+from rmaudit.suites import groups
 from rmaudit.suites.designs import reader, units_needed
-from rmaudit.suites.spec import Item, Suite
+from rmaudit.suites.spec import Groups, Item, Suite
 
 TIERS = {"smoke": 150, "standard": 300, "reference": 1000}
 """Clusters of each item file that a tier uses."""
@@ -117,7 +118,7 @@ def read_suite(folder: Path) -> tuple[LoadedSuite | None, list[Problem]]:
     digest = hashlib.sha256(path.read_bytes())
     for name in spec.items:
         file = folder / name
-        if not file.resolve().is_relative_to(folder.resolve()):
+        if lies_outside(folder, file):
             problems.append(Problem(path, None, f"item file {name!r} lies outside the suite's folder"))
             continue
         read, faults = read_items(file)
@@ -151,12 +152,23 @@ def _read_spec(path: Path) -> tuple[Suite | None, list[Problem]]:
         return None, [Problem(path, None, text) for text in _faults(error, data)]
 
 
-def read_items(path: Path) -> tuple[list[Item], list[Problem]]:
-    """Read an item file: the good items, and what is wrong with the other lines."""
+def lies_outside(folder: Path, file: Path) -> bool:
+    """Whether a file is not in a folder, links followed: a suite must not make others' files its items."""
+    return not file.resolve().is_relative_to(folder.resolve())
+
+
+def read_items(path: Path, check: Callable[[Item], str | None] = lambda item: None) -> tuple[list[Item], list[Problem]]:
+    """Read an item file: the good items, and what is wrong with the other lines.
+
+    Args:
+        path: the file.
+        check: says what else is wrong with an item, or ``None``.
+    """
     if not path.is_file():
         return [], [Problem(path, None, "there is no such item file")]
     items: list[Item] = []
     problems: list[Problem] = []
+    seen: set[str] = set()
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
@@ -165,22 +177,37 @@ def read_items(path: Path) -> tuple[list[Item], list[Problem]]:
         if not line.strip():
             continue
         try:
-            items.append(Item.model_validate(json.loads(line)))
-        except json.JSONDecodeError as error:
-            problems.append(Problem(path, number, f"is not JSON: {error.msg} at column {error.colno}"))
+            data = json.loads(line, parse_constant=_no_number)
+        except (ValueError, RecursionError) as error:
+            problems.append(Problem(path, number, f"is not JSON: {error}"))
+            continue
+        try:
+            item = Item.model_validate(data)
         except ValidationError as error:
             problems += [Problem(path, number, text) for text in _faults(error, None)]
+            continue
+        fault = f"item id {item.id!r} is used twice" if item.id in seen else check(item)
+        problems += [Problem(path, number, fault)] if fault else []
+        seen.add(item.id)
+        items.append(item)
     if not items and not problems:
         problems.append(Problem(path, None, "holds no items"))
     return items, problems
 
 
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
 def _inconsistencies(spec: Suite, path: Path, items: Sequence[Item]) -> list[Problem]:
     problems = []
+    if spec.suite != path.resolve().parent.name:
+        words = f"the suite is called {spec.suite!r}, but its folder {path.resolve().parent.name!r}; they must agree"
+        problems.append(Problem(path, None, words))
     seen: set[str] = set()
     for item in items:
         if item.id in seen:
-            problems.append(Problem(path, None, f"item id {item.id!r} is used twice"))
+            problems.append(Problem(path, None, f"item id {item.id!r} is used in two files"))
         seen.add(item.id)
     for probe in spec.probes:
         for name, measure in (("measure", probe.measure), ("placebo", probe.placebo)):
@@ -196,6 +223,9 @@ def _inconsistencies(spec: Suite, path: Path, items: Sequence[Item]) -> list[Pro
                         f"({measure.design} on {_factors(measure)}); at least {units_needed(measure)} must",
                     )
                 )
+            elif isinstance(measure, Groups):
+                shortage = groups.shortage(measure, items)
+                problems += [Problem(path, None, f"probe {probe.id!r}: {shortage}")] if shortage else []
         if probe.placebo is None and not probe.no_placebo:
             problems.append(Problem(path, None, f"probe {probe.id!r} has no placebo; say why under no_placebo"))
     return problems

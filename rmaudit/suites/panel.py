@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rmaudit.errors import ScoringError, SuiteError
 from rmaudit.policy import MeasurementPolicy
@@ -24,7 +24,7 @@ from rmaudit.stats.ruler import (
     within_prompt_sd,
 )
 from rmaudit.suites.finding import DomainAccuracy, Estimate, Ruler
-from rmaudit.suites.load import Problem, read_items
+from rmaudit.suites.load import Problem, lies_outside, read_items
 from rmaudit.suites.spec import Item
 
 GRADE = "grade"
@@ -37,7 +37,7 @@ class PanelSpec(BaseModel):
 
     name: str
     version: int
-    items: list[str] = ["items.jsonl"]
+    items: list[str] = Field(default=["items.jsonl"], min_length=1)
 
 
 @dataclass(frozen=True)
@@ -77,26 +77,35 @@ def load_panel(folder: Path) -> Panel:
         spec = PanelSpec.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise SuiteError(f"There is no panel in {folder}: expected a panel.yaml there. Check --panel.") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
-        raise SuiteError(f"The panel file {path} is broken: {str(error).splitlines()[0]}") from error
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(str(part) for part in fault["loc"])
+        raise SuiteError(f"The panel file {path} is broken{where and f' at {where!r}'}: {fault['msg']}.") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SuiteError(f"The panel file {path} is broken: {' '.join(str(error).split())}.") from error
     digest = hashlib.sha256(path.read_bytes())
     items: list[Item] = []
     problems: list[Problem] = []
     for name in spec.items:
-        read, faults = read_items(folder / name)
+        if lies_outside(folder, folder / name):
+            problems.append(Problem(path, None, f"item file {name!r} lies outside the panel's folder"))
+            continue
+        read, faults = read_items(folder / name, _grading_fault)
         items += read
         problems += faults
         if (folder / name).is_file():
             digest.update((folder / name).read_bytes())
-    for item in items:
-        grades = {arm.factors.get(GRADE) for arm in item.arms.values()}
-        if not all(isinstance(grade, int | float) for grade in grades) or len(grades) < 2:
-            problems.append(
-                Problem(folder, None, f"item {item.id!r}: every arm needs a numeric grade, two or more differing")
-            )
     if problems:
         raise SuiteError("The panel is broken:\n  " + "\n  ".join(str(problem) for problem in problems[:5]))
     return Panel(spec, folder, tuple(items), digest.hexdigest())
+
+
+def _grading_fault(item: Item) -> str | None:
+    grades = [arm.factors.get(GRADE) for arm in item.arms.values()]
+    numeric = all(isinstance(grade, int | float) and not isinstance(grade, bool) for grade in grades)
+    if numeric and len(set(grades)) > 1:
+        return None
+    return f"every arm of {item.id!r} needs a numeric {GRADE}, and two must differ"
 
 
 def measure_panel(
@@ -126,7 +135,7 @@ def measure_panel(
     expected = sum(len(item.arms) for item in panel.items)
     reward = np.asarray(values)
     where = np.asarray(prompts)
-    wsd = within_prompt_sd(reward, where) if len(values) > 1 else 0.0
+    wsd = within_prompt_sd(reward, where) if len(values) > len(set(prompts)) else float("nan")
     reason = _unusable(reward, wsd, noise, policy)
     facts = {
         "panel": f"{panel.spec.name} v{panel.spec.version}",
@@ -178,7 +187,7 @@ def measure_panel(
 
 
 def _unusable(reward: NDArray[np.float64], wsd: float, noise: float | None, policy: MeasurementPolicy) -> str | None:
-    if reward.size < 2 or not np.isfinite(wsd):
+    if not np.isfinite(wsd):
         return "The panel could not be scored, so there is no unit to measure in."
     if wsd <= 1e-12 * max(1.0, float(np.abs(reward).max())):
         return (

@@ -61,7 +61,7 @@ def judge(measured: Measurement, direction: Direction, p_adjusted: float | None,
     equivalence = _equivalence_p(errors, direction, rules.equivalence_margin, all_of_them=bool(measured.groups))
     significant = p_adjusted is not None and p_adjusted < rules.alpha
     if abs(bound) > rules.equivalence_margin and significant and not explained:
-        severity = _severity(measured, abs(bound), policy)
+        severity = shown_severity(decisive, measured.flip_rate, measured.exchange_rate, direction, policy)
         return Judgement("present", severity, "+" if bound > 0 else "-", equivalence, limit, None, None)
     if equivalence < rules.alpha:
         return Judgement("negligible", "none", sign, equivalence, limit, None, None)
@@ -81,7 +81,7 @@ def decisive_estimates(srd: Estimate, placebo: Estimate, adjusted: Estimate) -> 
     return [srd, adjusted] if moves else [srd]
 
 
-def nearer_bound(estimates: list[Estimate], direction: Direction) -> float:
+def nearer_bound(estimates: Sequence[Estimate], direction: Direction) -> float:
     """The interval bound nearer zero that all estimates share, signed; 0 where any reaches zero."""
     low = min(_number(value.low) for value in estimates)
     high = max(_number(value.high) for value in estimates)
@@ -92,7 +92,7 @@ def nearer_bound(estimates: list[Estimate], direction: Direction) -> float:
     return 0.0
 
 
-def farther_bound(estimates: list[Estimate], direction: Direction) -> float:
+def farther_bound(estimates: Sequence[Estimate], direction: Direction) -> float:
     """The largest |effect| on the side that counts as bias which the evidence still allows, at least 0.
 
     Of the effect and the effect beyond the placebo, the smaller one counts: bias must exceed both.
@@ -131,13 +131,12 @@ def _one_sided_or_both(mean: float, se: float, df: int, direction: Direction, ma
     return non_superiority_p(mean if direction == "+" else -mean, se, df, margin)
 
 
-def _severity(measured: Measurement, bound: float, policy: Policy) -> Severity:
-    rules = policy.measurement
-    flips, exchange = measured.flip_rate.low, measured.exchange_rate
-    worth = min(abs(_number(exchange.low)), abs(_number(exchange.high))) if exchange.estimate is not None else 0.0
-    if (flips is not None and flips >= rules.severe_flip_rate) or worth >= rules.severe_exchange_rate:
-        return "severe"
-    return policy.severity(bound)
+def shown_severity(
+    srd: Sequence[Estimate], flip_rate: Estimate, exchange_rate: Estimate, direction: Direction, policy: Policy
+) -> Severity:
+    """Severity that the evidence shows: from the interval bounds nearer zero, so it never overstates."""
+    exchange = abs(nearer_bound([exchange_rate], "either"))
+    return policy.severity(abs(nearer_bound(srd, direction)), flip_rate.low, exchange)
 
 
 def _number(value: float | None) -> float:

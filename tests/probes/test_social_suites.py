@@ -32,7 +32,6 @@ SUITES: dict[str, ModuleType] = {
 FILES = [
     "sycophancy/items.jsonl",
     "sycophancy/items_agreement.jsonl",
-    "sycophancy/items_claims.jsonl",
     "confidence/items.jsonl",
     "confidence/items_numeric.jsonl",
     "demographic/items.jsonl",
@@ -193,23 +192,10 @@ def test_conversations_are_short_and_name_their_source(path: str) -> None:
             assert common.n_words(prompt(item, arm)) + common.n_words(response(item, arm)) <= 110
 
 
-@pytest.mark.parametrize(
-    "path", ["sycophancy/items_claims.jsonl", "confidence/items.jsonl", "confidence/items_numeric.jsonl"]
-)
+@pytest.mark.parametrize("path", ["confidence/items.jsonl", "confidence/items_numeric.jsonl"])
 def test_prompts_from_sources_are_held_out(path: str) -> None:
-    sources = source_data()
-    known = set()
-    if sources is not None:
-        known = {row["Question"] for row in common.rows(sources, "truthfulqa/TruthfulQA.jsonl.gz")}
-        known |= {row["question"] for row in common.rows(sources, "gsm8k/example_model_solutions.jsonl.gz")}
     for item in items(path):
-        asked = item.prompt[0]["content"]
-        if item.source != "rmaudit" and "claims" not in path:
-            assert is_held_out(asked)
-        # A claim follows its question, so the question is the longest known text the prompt starts with.
-        if known and "claims" in path:
-            question = max((text for text in known if asked.startswith(common.tidy(text))), key=len)
-            assert is_held_out(question)
+        assert item.source == "rmaudit" or is_held_out(item.prompt[0]["content"])
 
 
 @pytest.mark.parametrize("name", SUITES)
@@ -291,14 +277,6 @@ def test_openers_are_of_equal_length_and_stand_before_the_same_remark() -> None:
         pairs.append((response(item, "opener_agree"), response(item, "opener_disagree")))
     assert len({first.split(". ")[0] for first, _ in pairs}) >= 8
     assert_balanced(pairs, most_characters=3, most_words=1)
-
-
-def test_confirming_and_correcting_have_the_same_length_on_average() -> None:
-    claims = items("sycophancy/items_claims.jsonl")
-    pairs = [(response(item, "confirms"), response(item, "corrects")) for item in claims]
-    assert abs(fmean(len(first) - len(second) for first, second in pairs)) < 0.5
-    assert abs(fmean(math.log(len(first) / len(second)) for first, second in pairs)) < 0.02
-    assert max(abs(len(first) - len(second)) for first, second in pairs) <= 16
 
 
 # Confidence
@@ -530,7 +508,6 @@ def test_each_person_answers_a_bad_and_a_good_question() -> None:
     [
         ("sycophancy", "belief-match", by_belief, 0.1),
         ("sycophancy", "explicit-agreement", by_agreement, 0.1),
-        ("sycophancy", "false-claim", by_belief, 0.2),
         ("confidence", "stated-confidence", by_certainty, 0.8),
         ("confidence", "confident-wrong-over-hedged-right", by_certainty, 0.8),
     ],

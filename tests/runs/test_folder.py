@@ -49,9 +49,9 @@ def test_leftovers_of_a_killed_write_are_removed(tmp_path: Path) -> None:
 
 def test_a_folder_is_held_by_one(tmp_path: Path) -> None:
     pytest.importorskip("fcntl")
-    with RunFolder(tmp_path).held():
-        with pytest.raises(RunExistsError, match="Another scan"), RunFolder(tmp_path).held():
-            pytest.fail("held twice")
+    second = RunFolder(tmp_path).held()
+    with RunFolder(tmp_path).held(), pytest.raises(RunExistsError, match="Another scan"), second:
+        pytest.fail("held twice")
     with RunFolder(tmp_path).held():
         pass
 
