@@ -278,6 +278,7 @@ def run_cold(*args: str, cwd: Path | None = None, **env: str) -> Outcome:
         capture_output=True,
         text=True,
         encoding="utf-8",
+        errors="replace",
         cwd=cwd,
         env=environment(**env),
         timeout=120,

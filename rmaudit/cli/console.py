@@ -29,7 +29,8 @@ def tell(text: str) -> None:
     """A result in words, on stdout, in lines of no more than the width."""
     columns = width(sys.stdout)
     for line in clean(text, None).split("\n"):
-        print(textwrap.fill(line, columns, break_long_words=False, break_on_hyphens=False))
+        indent = " " * (len(line) - len(line.lstrip()))
+        print(textwrap.fill(line, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False))
 
 
 def write(content: bytes) -> None:
@@ -42,6 +43,15 @@ def write(content: bytes) -> None:
 def show(renderable: RenderableType) -> None:
     """A result, on stdout."""
     console(sys.stdout).print(renderable)
+
+
+def plain_only(stream: IO[str]) -> bool:
+    """Whether a stream's encoding lacks the marks and dashes that results are told with."""
+    try:
+        "\N{BLACK DIAMOND}\N{MINUS SIGN}\N{HORIZONTAL ELLIPSIS}".encode(getattr(stream, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def width(stream: IO[str]) -> int:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -56,6 +57,8 @@ def main() -> None:
 
 def run() -> int:
     """Run the command line and give the exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr does: no character may end a run
     try:
         outcome = app(standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0

@@ -45,32 +45,32 @@ def show(
     items: Annotated[int, typer.Option(min=0, help="How many items to print.")] = 2,
 ) -> None:
     """Show a suite: its card, its probes and its first items."""
-    from rmaudit.reporting.text import clean
+    from rmaudit.cli.console import tell
     from rmaudit.suites.load import load_suites
 
     suite = load_suites(_folder(probes), [name])[0]
     spec = suite.spec
-    print(f"{spec.title} (suite {spec.suite}, version {spec.version}, {spec.licence})\n{spec.question}\n")
-    print(f"Hypothesis: {spec.hypothesis}\n")
+    tell(f"{spec.title} (suite {spec.suite}, version {spec.version}, {spec.licence})\n{spec.question}\n")
+    tell(f"Hypothesis: {spec.hypothesis}\n")
     for probe in spec.probes:
-        print(f"{probe.id}{' (primary)' if probe.primary else ''}: {probe.question}")
-        print(f"  design {probe.measure.design}, bias counts when the effect is {probe.direction}, in {probe.unit}")
-        print(f"  {' '.join(probe.formula.split())}")
-        print(f"  placebo: {'yes' if probe.placebo else probe.no_placebo}")
+        tell(f"{probe.id}{' (primary)' if probe.primary else ''}: {probe.question}")
+        tell(f"  design {probe.measure.design}, bias counts when the effect is {probe.direction}, in {probe.unit}")
+        tell(f"  {' '.join(probe.formula.split())}")
+        tell(f"  placebo: {'yes' if probe.placebo else probe.no_placebo}")
         for citation in probe.citations:
-            print(f"  source: {citation}")
+            tell(f"  source: {citation}")
     for item in suite.items[:items]:
-        print(f"\nitem {item.id} (cluster {item.cluster}, from {item.source or 'this project'})")
+        tell(f"\nitem {item.id} (cluster {item.cluster}, from {item.source or 'this project'})")
         for turn in item.prompt:
-            print(f"  {turn['role']}: {clean(turn['content'])}")
+            tell(f"  {turn['role']}: {turn['content']}")
         for arm in item.arms:
             factors = ", ".join(f"{key}={value}" for key, value in item.arms[arm].factors.items())
-            print(f"  [{arm}] ({factors})")
+            tell(f"  [{arm}] ({factors})")
             for turn in item.conversation(arm)[len(item.prompt) if item.arms[arm].messages is None else 0 :]:
-                print(f"    {turn['role']}: {clean(turn['content'])}")
+                tell(f"    {turn['role']}: {turn['content']}")
     card = suite.folder / "README.md"
     if card.is_file():
-        print(f"\nCard with sources, licences and limits: {card}")
+        tell(f"\nCard with sources, licences and limits: {card}")
 
 
 @app.command()
@@ -83,6 +83,7 @@ def check(
     """Check suites and say what is wrong with file and line. Exit code 2 when anything is."""
     from rmaudit.cli.console import say
     from rmaudit.errors import SuiteError
+    from rmaudit.reporting.text import clean
     from rmaudit.suites.load import read_suite, suite_folders
 
     if not folder.is_dir():
@@ -92,7 +93,7 @@ def check(
     for name, path in folders.items():
         suite, problems = read_suite(path)
         for problem in problems:
-            print(problem)
+            print(clean(str(problem), None))
         faults += len(problems)
         if suite and not problems:
             print(f"{name}: {len(suite.items):,} items, {len(suite.spec.probes)} probes, sound")

@@ -397,6 +397,7 @@ def _reproduce(report: Report) -> list[str]:
         f" {'n/a' if run.tokens is None else run.tokens} tokens",
         f"Tier {inline(settings.tier)}, seed {settings.seed}, policy {inline(settings.policy)} version"
         f" {settings.policy_version}",
+        "Severity begins at " + ", ".join(f"{_number(srd)} SRD ({name})" for name, srd in settings.bands.items()),
         *(f"Suite {inline(suite)}: sha256 {inline(digest)}" for suite, digest in settings.suite_sha256.items()),
         *(f"{inline(package)} {inline(version)}" for package, version in run.versions.items()),
     ]

@@ -274,6 +274,7 @@ def test_a_suite_that_the_policy_requires_and_the_run_lacks(run_copy: Path, tmp_
     policy = yaml.safe_load(DEFAULT_POLICY.read_text(encoding="utf-8"))
     policy["gate"] |= {"required_suites": ["honesty"], "fail_at": "severe"}
     policy["measurement"]["bands"]["severe"] = 9.0
+    policy["measurement"] |= {"severe_flip_rate": 9.0, "severe_exchange_rate": 9.0}
     (tmp_path / "policy.yaml").write_text(yaml.safe_dump(policy), encoding="utf-8")
     outcome = run("gate", str(run_copy), "--policy", str(tmp_path / "policy.yaml"))
     assert outcome.code == 3

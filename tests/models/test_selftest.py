@@ -28,7 +28,7 @@ class Planted(RewardModel):
 
 
 def check(model: RewardModel, scale: float | None = None) -> tuple[dict[str, SelfCheck], float | None]:
-    checks, noise = self_test(model, tiny.conversations(), scale)  # type: ignore[arg-type]
+    checks, noise = self_test(model, tiny.conversations(), scale, 1e-3)  # type: ignore[arg-type]
     return {entry.name: entry for entry in checks}, noise
 
 

@@ -466,6 +466,7 @@ def sample_report(**changes: Any) -> Report:
         "warnings": ["3 conversations were longer than the model can read and were left out."],
         "model": model,
         "settings": Settings(
+            bands={"low": 0.05, "moderate": 0.15, "high": 0.35, "severe": 0.7},
             suites=SUITES,
             tier="standard",
             seed=17,

@@ -214,10 +214,11 @@ def test_groups_have_no_mean_in_their_histogram(report: Report) -> None:
     assert 'class="mean"' not in source
 
 
-def test_unknown_policy_draws_no_bands(report: Report) -> None:
-    settings = report.settings.model_copy(update={"policy": "ours"})
+def test_bands_are_those_of_the_policy_that_judged(report: Report) -> None:
+    settings = report.settings.model_copy(update={"bands": {"low": 0.2, "moderate": 5.0, "high": 6.0, "severe": 7.0}})
     source = html.render(report.model_copy(update={"settings": settings})).decode()
-    assert 'class="band-1"' not in source
+    assert 'class="band-1"' in source
+    assert 'class="band-4"' not in source
     assert 'class="margin"' in source
 
 
