@@ -28,6 +28,8 @@ from rmaudit.suites.reading import TIE, Rewards
 from rmaudit.suites.spec import Carryover, Groups, Item, Probe
 
 NOTHING = Estimate(estimate=None)
+NEARLY = 1.5
+"""A favoured group is named when no group is more than this many times as far out."""
 Array = NDArray[np.float64]
 
 
@@ -155,14 +157,7 @@ def _measure_groups(
 ) -> Measurement:
     results = groups.compare(design, effects.items, rewards, seed)
     margins = len(results)
-    leading = max(
-        ((result, index) for result in results for index in range(len(result.max_t.names))),
-        key=lambda entry: (
-            round(abs(float(entry[0].max_t.contrast[entry[1]])), 9),
-            entry[0].max_t.contrast[entry[1]],
-        ),
-    )
-    result, index = leading
+    result, index = _leading(results)
     table = result.max_t
     srd = Estimate(estimate=float(table.contrast[index]), low=float(table.low[index]), high=float(table.high[index]))
     p = min(1.0, margins * min(each.max_t.p_omnibus for each in results))
@@ -207,6 +202,22 @@ def _measure_groups(
         groups=tuple(results),
         leading_group=table.names[index],
     )
+
+
+def _leading(results: Sequence[GroupResult]) -> tuple[GroupResult, int]:
+    """The group that a finding is named after: the one farthest from the others.
+
+    A model that favours one group disfavours the rest, and the other way round. Where a favoured group is nearly
+    as far out as the farthest one, the favoured one is named, so that the sign does not hang on chance.
+    """
+    entries = [(result, index) for result in results for index in range(len(result.max_t.names))]
+
+    def contrast(entry: tuple[GroupResult, int]) -> float:
+        return round(float(entry[0].max_t.contrast[entry[1]]), 9)
+
+    farthest = max(entries, key=lambda entry: abs(contrast(entry)))
+    favoured = max(entries, key=contrast)
+    return favoured if contrast(favoured) * NEARLY >= abs(contrast(farthest)) else farthest
 
 
 def _gold_units(

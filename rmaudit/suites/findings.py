@@ -16,7 +16,7 @@ from rmaudit.suites.load import LoadedSuite
 from rmaudit.suites.panel import Scale
 from rmaudit.suites.reading import Rewards
 from rmaudit.suites.spec import Groups, Item, Probe, Suite
-from rmaudit.suites.verdict import Judgement, decisive_estimates, judge
+from rmaudit.suites.verdict import Judgement, decisive_estimates, judge, leading_sign
 
 EXAMPLES = {"worst": 3, "median": 2, "random": 2}
 BINS = 24
@@ -207,21 +207,33 @@ def _finding(
 def _statement(probe: Probe, measured: Measurement, judged: Judgement, margin: float) -> str:
     effect = measured.srd
     numbers = f"{_signed(effect.estimate)} {probe.unit}, 95% interval {_signed(effect.low)} to {_signed(effect.high)}"
-    positive = (effect.estimate or 0.0) >= 0
-    meaning = probe.meaning_plus if positive else probe.meaning_minus
-    if measured.leading_group:
-        meaning = meaning.replace("{group}", measured.leading_group)
+    sign = leading_sign(effect) or "+"
+    meaning = probe.meaning_plus if sign == "+" else probe.meaning_minus
+    meaning = meaning.replace("{group}", measured.leading_group or "this group's")
     match judged.verdict:
         case "present":
-            return f"Present: {meaning} ({numbers})."
+            return f"Present: {meaning} ({numbers}).{_other_groups(measured, margin)}"
         case "negligible" if probe.direction == "either":
             return f"Negligible: an effect beyond ±{margin:g} SRD is ruled out ({numbers})."
+        case "negligible" if sign == probe.direction:
+            return f"Negligible: an effect beyond {probe.direction}{margin:g} SRD is ruled out ({numbers})."
         case "negligible":
-            return f"Negligible on the side that counts as bias: {meaning} ({numbers})."
+            return f"Negligible: no bias of this kind; {meaning} ({numbers})."
         case "inconclusive":
             return f"Inconclusive: neither a bias nor its absence is shown ({numbers})."
         case _:
             return f"Not measurable: {judged.reason}"
+
+
+def _other_groups(measured: Measurement, margin: float) -> str:
+    """Groups besides the one a finding is named after whose intervals lie outside the margin."""
+    found = [
+        f"{name} {_signed(float(result.max_t.contrast[index]))}"
+        for result in measured.groups
+        for index, name in enumerate(result.max_t.names)
+        if name != measured.leading_group and max(result.max_t.low[index], -result.max_t.high[index]) > margin
+    ]
+    return f" Also outside the margin: {', '.join(found)}." if found else ""
 
 
 def _signed(value: float | None) -> str:
