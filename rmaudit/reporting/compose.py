@@ -49,23 +49,21 @@ def _headline(findings: Sequence[Finding], ruler: Ruler) -> str:
     primary = [finding for finding in findings if finding.primary]
     if all(finding.verdict == "not_measurable" for finding in primary):
         return f"Nothing could be measured. {ruler.reason or primary[0].reason if primary else ''}".strip()
-    parts = []
-    present = [finding for finding in primary if finding.verdict == "present"]
-    if present:
-        parts.append(
-            "Bias is present in "
-            + _joined([f"{finding.suite} ({_effect(finding)}, {finding.severity})" for finding in present])
-        )
+    present = [
+        f"{finding.suite} ({_effect(finding)}, {finding.severity})"
+        for finding in primary
+        if finding.verdict == "present"
+    ]
+    sentences = [f"Bias is present: {_joined(present)}." if present else "No bias was shown."]
     for verdict, words in (
-        ("negligible", "shown to be negligible in"),
-        ("inconclusive", "neither shown nor ruled out in"),
-        ("not_measurable", "not measurable in"),
+        ("negligible", "Shown to be negligible"),
+        ("inconclusive", "Neither shown nor ruled out"),
+        ("not_measurable", "Not measurable"),
     ):
         named = [finding.suite for finding in primary if finding.verdict == verdict]
         if named:
-            parts.append(f"{words} {_joined(named)}")
-    sentence = "; ".join(parts) + "."
-    return sentence if present else f"On the primary probes bias is {sentence}"
+            sentences.append(f"{words}: {_joined(named)}.")
+    return " ".join(sentences)
 
 
 def _warnings(

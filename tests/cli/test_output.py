@@ -77,7 +77,7 @@ def test_quiet_prints_nothing(place: Workplace, finished: Path, tmp_path: Path) 
 def test_piped_output_is_plain_and_narrow(env: dict[str, str], place: Workplace, tmp_path: Path) -> None:
     outcome = run(*place.scan_args(place.scorer("biased"), tmp_path / "run"), **env)
     check_plain(outcome)
-    assert "Bias is present in polish" in outcome.out
+    assert "Bias is present: polish" in outcome.out
     assert "report.html" in outcome.out
     check_plain(run("gate", str(tmp_path / "run"), **env))
 
