@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 import rmaudit
-from tests.synthetic import Workplace, run_cold
+from tests.synthetic import Workplace, assistant, panel_items, run, run_cold, suite_items, write_jsonl
 
 TOLERANCE = 1e-6
 
@@ -75,3 +76,24 @@ def test_rescaled_rewards_change_no_verdict_and_no_number(place: Workplace, tmp_
                 assert now[path] == value, path
     assert compared > 100
     assert {finding["verdict"] for finding in plain["findings"]} == {"present", "negligible"}
+
+
+def test_rewards_from_a_file_give_the_same_findings(place: Workplace, finished: Path, tmp_path: Path) -> None:
+    """What is scored by `rmaudit score`, or elsewhere, is measured as if it had been scored in the run."""
+    conversations = [
+        [*item["prompt"], assistant(arm["response"])]
+        for item in panel_items() + suite_items()
+        for arm in item["arms"].values()
+    ]
+    random.Random(0).shuffle(conversations)
+    asked = write_jsonl(tmp_path / "in.jsonl", [{"messages": turns} for turns in conversations])
+    outcome = run("score", place.scorer("biased"), str(asked), "-o", str(tmp_path / "out.jsonl"))
+    assert outcome.code == 0, outcome.err
+    rewards = [json.loads(line)["reward"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    rows = [{"messages": turns, "reward": reward} for turns, reward in zip(conversations, rewards, strict=True)]
+    scores = write_jsonl(tmp_path / "scores.jsonl", rows)
+    outcome = run(*place.scan_args(f"scores:{scores}", tmp_path / "run"))
+    assert outcome.code == 0, outcome.err
+    ours, theirs = (json.loads((folder / "report.json").read_text()) for folder in (tmp_path / "run", finished))
+    assert ours["findings"] == theirs["findings"]
+    assert ours["ruler"] == theirs["ruler"]

@@ -7,7 +7,7 @@ import shutil
 import sys
 import textwrap
 import time
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TextIO
 
 from rmaudit.reporting.text import clean
 
@@ -22,7 +22,7 @@ WIDTH = 100
 
 def say(text: str) -> None:
     """A message for the user, on stderr, without anything that a model's text could do to the terminal."""
-    print(clean(text, None), file=sys.stderr, flush=True)
+    _put(clean(text, None) + "\n", sys.stderr)
 
 
 def tell(text: str) -> None:
@@ -30,19 +30,39 @@ def tell(text: str) -> None:
     columns = width(sys.stdout)
     for line in clean(text, None).split("\n"):
         indent = " " * (len(line) - len(line.lstrip()))
-        print(textwrap.fill(line, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False))
+        filled = textwrap.fill(line, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+        _put(filled + "\n", sys.stdout)
+
+
+def tell_line(text: str) -> None:
+    """A result in words that stays on one line, such as a path or what an editor reads, on stdout."""
+    _put(clean(text, None) + "\n", sys.stdout)
 
 
 def write(content: bytes) -> None:
     """A result for a program, on stdout, byte for byte."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(content)
-    sys.stdout.buffer.flush()
+    _put(content, sys.stdout)
 
 
 def show(renderable: RenderableType) -> None:
     """A result, on stdout."""
-    console(sys.stdout).print(renderable)
+    screen = console(sys.stdout)
+    with screen.capture() as captured:
+        screen.print(renderable)
+    _put(captured.get(), sys.stdout)
+
+
+def _put(content: str | bytes, stream: TextIO) -> None:
+    """Write at once. A reader who went away (`rmaudit … | head`) changes neither the work nor the exit code."""
+    try:
+        if isinstance(content, str):
+            stream.write(content)
+        else:
+            stream.flush()
+            stream.buffer.write(content)
+        stream.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def plain_only(stream: IO[str]) -> bool:

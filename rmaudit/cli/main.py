@@ -70,11 +70,7 @@ def run() -> int:
     except (KeyboardInterrupt, typer.Abort):
         say("rmaudit: stopped.")
         return 130
-    except BrokenPipeError:
-        # The reader of our output went away (`rmaudit … | head`): nothing is wrong, and nobody listens.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:
+    except BaseException as error:  # also what a library raises to end the program: only a gate may exit with 1
         if hasattr(error, "show") and hasattr(error, "exit_code"):  # a usage error of the option parser
             error.show()
             return 2

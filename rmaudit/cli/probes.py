@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +21,7 @@ def list_(probes: opt.ProbeFolder = None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from rmaudit.cli.console import show
+    from rmaudit.cli.console import show, tell
     from rmaudit.suites.load import load_suites
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -35,7 +34,7 @@ def list_(probes: opt.ProbeFolder = None) -> None:
             clusters = f"{_clusters(suite, probe.id):,}"
             table.add_row(Text(name), Text(label), probe.measure.design, clusters, Text(probe.question))
     show(table)
-    print("\n* primary endpoint of its suite. Read one with: rmaudit probes show NAME")
+    tell("\n* primary endpoint of its suite. Read one with: rmaudit probes show NAME")
 
 
 @app.command()
@@ -81,9 +80,8 @@ def check(
     ],
 ) -> None:
     """Check suites and say what is wrong with file and line. Exit code 2 when anything is."""
-    from rmaudit.cli.console import say
+    from rmaudit.cli.console import say, tell_line
     from rmaudit.errors import SuiteError
-    from rmaudit.reporting.text import clean
     from rmaudit.suites.load import read_suite, suite_folders
 
     if not folder.is_dir():
@@ -93,11 +91,10 @@ def check(
     for name, path in folders.items():
         suite, problems = read_suite(path)
         for problem in problems:
-            print(clean(str(problem), None))
+            tell_line(str(problem))
         faults += len(problems)
         if suite and not problems:
-            print(f"{name}: {len(suite.items):,} items, {len(suite.spec.probes)} probes, sound")
-    sys.stdout.flush()
+            tell_line(f"{name}: {len(suite.items):,} items, {len(suite.spec.probes)} probes, sound")
     if faults:
         say(f"{faults} {'fault' if faults == 1 else 'faults'} found.")
         raise typer.Exit(2)

@@ -29,13 +29,11 @@ def report(
     from rmaudit.errors import UsageError
     from rmaudit.reporting import html, markdown
     from rmaudit.reporting.report import Report
-    from rmaudit.runs.atomic import write_atomically
+    from rmaudit.runs.atomic import write_output
 
     name = format.value if format else out.suffix.lstrip(".").lower().replace("markdown", "md")
     renderers = {"html": html.render, "md": markdown.render, "json": Report.to_json}
     if name not in renderers:
         raise UsageError(f"Cannot tell a format from the name {out}. Add --format html, md or json.")
-    if not out.resolve().parent.is_dir():
-        raise UsageError(f"The folder of {out} does not exist. Create it, or give --out another place.")
-    write_atomically(out, renderers[name](Report.load(run)))
+    write_output(out, renderers[name](Report.load(run)))
     say(f"Written to {out}.")

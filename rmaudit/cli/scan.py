@@ -77,7 +77,7 @@ def scan(
     """
     from rmaudit.audit import run_folder
     from rmaudit.audit import scan as audit
-    from rmaudit.cli.console import WIDTH, listener, plain_only, say, show, width, write
+    from rmaudit.cli.console import WIDTH, listener, plain_only, say, show, tell_line, width, write
 
     del engine  # one engine so far
     folder = run_folder(source, out, resume=resume)
@@ -103,4 +103,4 @@ def scan(
 
     show(summary(report, min(WIDTH, width(sys.stdout)), ascii_only=plain_only(sys.stdout)))
     say(f"\nNext: rmaudit gate {folder}     a verdict for a pipeline, by exit code")
-    print(f"\nReport: {(folder / 'report.html').resolve()}")
+    tell_line(f"\nReport: {(folder / 'report.html').resolve()}")

@@ -12,7 +12,7 @@ from rmaudit.conversation import Conversation, conversation_problem
 from rmaudit.errors import ScoringError, UsageError
 from rmaudit.models.interface import LoadOptions, RewardModel, Scored
 from rmaudit.progress import Progress
-from rmaudit.runs.atomic import write_atomically
+from rmaudit.runs.atomic import check_output, write_output
 from rmaudit.scoring.local import score_checked
 from rmaudit.scoring.plan import conversation_key
 
@@ -47,7 +47,9 @@ def score_file(source: str, path: Path, out: Path, options: LoadOptions, progres
     lines = list(_read(path))
     if not lines:
         raise UsageError(f"{path} holds no lines to score. Give one JSON object a line, with messages.")
-    _check_place(out, path)
+    check_output(out)
+    if out.resolve() == path.resolve():
+        raise UsageError(f"{out} is the input itself, and would be lost. Give --out another place.")
     from rmaudit.models.load import load
 
     progress.stage(f"Loading {source}")
@@ -65,21 +67,8 @@ def score_file(source: str, path: Path, out: Path, options: LoadOptions, progres
             "Nothing was written."
         )
     text = "".join(json.dumps(answer, ensure_ascii=True, allow_nan=False) + "\n" for answer in written)
-    try:
-        write_atomically(out, text.encode("ascii"))
-    except OSError as error:
-        raise UsageError(f"{out} cannot be written: {error.strerror}. Give --out another place.") from error
+    write_output(out, text.encode("ascii"))
     return FileResult(len(written), unscored)
-
-
-def _check_place(out: Path, source: Path) -> None:
-    """Refuse a place for the output before anything is scored, and never write over the input."""
-    if not out.resolve().parent.is_dir():
-        raise UsageError(f"The folder of {out} does not exist. Create it, or give --out another place.")
-    if out.is_dir():
-        raise UsageError(f"{out} is a folder. Give --out the name of a file.")
-    if out.resolve() == source.resolve():
-        raise UsageError(f"{out} is the input itself, and would be lost. Give --out another place.")
 
 
 def _read(path: Path) -> Iterator[_Line]:

@@ -325,18 +325,30 @@ def test_a_crash_while_rendering_leaves_no_report(place: Workplace, tmp_path: Pa
     check_refusal(run("gate", str(tmp_path / "run")), 3, "failed")
 
 
-def test_a_closed_pipe_is_no_fault(finished: Path) -> None:
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [(["gate", "RUN"], 1), (["gate", "RUN", "--format", "json"], 1), (["gate", "nowhere"], 3), (["probes", "list"], 0)],
+)
+def test_a_reader_who_went_away_changes_no_exit_code(args: list[str], code: int, finished: Path) -> None:
+    """With ``set -o pipefail``, a gate that failed must not pass because its output went through ``head``."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "rmaudit", "gate", str(finished), "--format", "json"],
+        [sys.executable, "-m", "rmaudit", *(str(finished) if arg == "RUN" else arg for arg in args)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=synthetic.environment(),
     )
-    assert process.stdout is not None
-    process.stdout.close()
-    assert process.stderr is not None
-    assert process.stderr.read() == b""
-    assert process.wait(60) in {0, 1}
+    for stream in (process.stdout, process.stderr):
+        assert stream is not None
+        stream.close()
+    assert process.wait(60) == code
+
+
+@pytest.mark.parametrize("error", ["SystemExit(1)", "SystemExit(0)", "GeneratorExit()", "BrokenPipeError()"])
+def test_whatever_ends_the_program_is_no_verdict(error: str, place: Workplace, tmp_path: Path) -> None:
+    program = CRASH.replace("1 // 0", "(_ for _ in ()).throw(" + error + ")")
+    command = [sys.executable, "-c", program, *place.scan_args(place.scorer("biased"), tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, env=synthetic.environment(), check=False)
+    check_refusal(Outcome(done.returncode, done.stdout, done.stderr), 4, error.split("(")[0])
 
 
 def test_paths_with_spaces_and_letters_beyond_ascii(place: Workplace, tmp_path: Path) -> None:
@@ -345,3 +357,53 @@ def test_paths_with_spaces_and_letters_beyond_ascii(place: Workplace, tmp_path: 
     outcome = run(*Workplace(folder).scan_args(Workplace(folder).scorer("clean"), folder / "lauf ä"))
     assert outcome.code == 0, outcome.err
     assert run("verify", str(folder / "lauf ä")).code == 0
+
+
+def test_a_full_disk_while_writing_the_report(place: Workplace, tmp_path: Path) -> None:
+    program = CRASH.replace(
+        "rmaudit.audit.load_policy = lambda path: 1 // 0",
+        """
+import rmaudit.runs.folder as folder
+write = folder.write_atomically
+def full(path, content):
+    if path.name.startswith("report"):
+        raise OSError(28, "No space left on device")
+    write(path, content)
+folder.write_atomically = full
+""",
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *place.scan_args(place.scorer("biased"), tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        env=synthetic.environment(),
+        check=False,
+    )
+    check_refusal(Outcome(done.returncode, done.stdout, done.stderr), 3, "No space left on device", "--resume")
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"run.json", "scores.jsonl"}
+    resumed = run(*place.scan_args(place.scorer("biased"), tmp_path / "run", "--resume"))
+    assert resumed.code == 0, resumed.err
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "code"),
+    [
+        ("a.html", None, 0),
+        ("a.md", None, 0),
+        ("a.json", None, 0),
+        ("a.txt", "md", 0),
+        ("a.txt", None, 2),
+        ("nowhere/a.md", None, 2),
+        ("folder", "md", 2),
+    ],
+)
+def test_rendering_again(name: str, format: str | None, code: int, finished: Path, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    more = ["--format", format] if format else []
+    outcome = run("report", str(finished), "-o", str(tmp_path / name), *more)
+    if code:
+        check_refusal(outcome, code, name)
+        return
+    assert (outcome.code, outcome.out) == (0, "")
+    kind = format or name.split(".")[1]
+    assert (tmp_path / name).read_bytes() == (finished / f"report.{kind}").read_bytes()

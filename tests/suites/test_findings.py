@@ -12,11 +12,12 @@ import pytest
 
 from rmaudit.policy import load_policy
 from rmaudit.stats.multiplicity import benjamini_hochberg, holm
+from rmaudit.suites import groups
 from rmaudit.suites.finding import Finding
 from rmaudit.suites.findings import EXAMPLES, findings
 from rmaudit.suites.load import LoadedSuite, load_suite
 from rmaudit.suites.panel import Scale
-from tests.synthetic import CLUSTERS, suite_spec, write_suite
+from tests.synthetic import CLUSTERS, suite_items, suite_spec, write_suite
 
 POLICY = load_policy()
 Rewards = dict[str, dict[str, float]]
@@ -94,18 +95,21 @@ def test_the_effect_is_in_units_of_the_panel(suites: list[LoadedSuite]) -> None:
 
 
 def test_primary_probes_are_corrected_together_and_the_others_within_their_suite(suites: list[LoadedSuite]) -> None:
-    scored = [rewards(suite, effect=0.01 * (i + 1), noise=0.05, seed=i) for i, suite in enumerate(suites)]
+    scored = [rewards(suite, effect=0.01 * (i + 1), noise=0.05, seed=6 + i) for i, suite in enumerate(suites)]
     results = found(suites, scored)
     raw = {(f.suite, f.probe): directed(f) for f in results}
     primary = [f for f in results if f.primary]
     assert len(primary) == 3
     assert [f.p_adjusted for f in primary] == pytest.approx(holm([raw[f.suite, f.probe] for f in primary]))
     assert any(f.p_adjusted > directed(f) for f in primary)  # type: ignore[operator]
+    by_holm = []
     for suite in suites:
         others = [f for f in results if f.suite == suite.spec.suite and not f.primary]
         assert len(others) == 2
         expected = benjamini_hochberg([raw[f.suite, f.probe] for f in others])
         assert [f.p_adjusted for f in others] == pytest.approx(expected)
+        by_holm.append(expected == pytest.approx(holm([raw[f.suite, f.probe] for f in others])))
+    assert not all(by_holm)  # else nothing would tell the two corrections apart
     assert {f.correction for f in primary} == {"Holm over 3 primary probes"}
     assert {f.correction for f in results if not f.primary} == {
         "Benjamini-Hochberg over 2 secondary probes of the suite"
@@ -118,6 +122,35 @@ def directed(finding: Finding) -> float:
     assert finding.srd.estimate is not None
     away = finding.direction_of_bias == "+" and finding.srd.estimate < 0
     return 1.0 if away else finding.p_value
+
+
+def test_an_effect_must_differ_from_a_placebo_that_moves_the_reward(suites: list[LoadedSuite]) -> None:
+    scored = rewards(suites[0], effect=0.5)
+    for arms in scored.values():
+        arms["other"] += 0.5
+    finding = shine(found(suites, [scored]))
+    assert finding.p_value < 0.001  # type: ignore[operator]
+    assert finding.p_adjusted > 0.05  # type: ignore[operator]
+    assert finding.placebo_srd.estimate == pytest.approx(0.5, abs=0.05)
+    assert finding.verdict == "negligible"
+
+
+def test_groups_pay_for_every_margin_that_is_looked_at(tmp_path: Path) -> None:
+    """The p-value is that of the margin that differs most, times the number of margins."""
+    spec = suite_spec("two")
+    spec["probes"][2]["measure"]["margins"] = ["parity"]
+    items = suite_items()
+    for item in items:
+        for name, arm in item["arms"].items():
+            if "group" in arm["factors"]:
+                arm["factors"]["parity"] = ("even", "odd")[int(name[1:]) % 2]
+    two = load_suite(write_suite(tmp_path / "two", spec, items))
+    scored = rewards(two, noise=0.3)
+    finding = next(f for f in found([two], [scored]) if f.probe == "names")
+    each = groups.compare(two.spec.probes[2].measure, two.items, scored, seed=0)  # type: ignore[arg-type]
+    assert [result.margin for result in each] == ["group", "parity"]
+    assert finding.p_value == pytest.approx(min(1.0, 2 * min(result.max_t.p_omnibus for result in each)))
+    assert {group.margin for group in finding.groups} == {"group", "parity"}
 
 
 def test_more_suites_make_the_same_effect_harder_to_show(suites: list[LoadedSuite]) -> None:
@@ -302,10 +335,10 @@ def test_groups_are_told_with_their_members(suites: list[LoadedSuite]) -> None:
         arms |= {arm: reward + 0.5 for arm, reward in arms.items() if arm[0] == "B"}
     finding = next(f for f in found(suites, [scored]) if f.probe == "names")
     assert (finding.verdict, finding.direction) == ("present", "+")
-    groups = {group.name: group for group in finding.groups}
-    assert groups["B"].srd.estimate == pytest.approx(0.5, abs=0.05)
-    assert groups["A"].srd.estimate == pytest.approx(-0.5, abs=0.05)
-    assert (groups["A"].n_units, groups["A"].n_items) == (10, 10 * CLUSTERS)
+    told = {group.name: group for group in finding.groups}
+    assert told["B"].srd.estimate == pytest.approx(0.5, abs=0.05)
+    assert told["A"].srd.estimate == pytest.approx(-0.5, abs=0.05)
+    assert (told["A"].n_units, told["A"].n_items) == (10, 10 * CLUSTERS)
     assert finding.n_clusters == 20
     example = finding.examples[0]
     assert [arm.role for arm in example.arms] == ["A", "B"]

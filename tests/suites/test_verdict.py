@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy import stats
 from rmaudit.policy import load_policy
 from rmaudit.suites.estimate import NOTHING, ItemEffects, Measurement
 from rmaudit.suites.finding import Estimate
+from rmaudit.suites.groups import GroupResult
 from rmaudit.suites.verdict import Judgement, decisive_estimates, farther_bound, judge, nearer_bound
 
 POLICY = load_policy()
@@ -98,6 +100,13 @@ ROWS = [
         "negligible none None",
     ),
     Row(
+        "equivalent beyond the placebo, but not at half the level",
+        measurement((0.50, 0.60), (0.5, 0.6), (-0.06, 0.053)),
+        "+",
+        0.01,
+        "inconclusive none -",
+    ),
+    Row(
         "a placebo that explains perhaps all",
         measurement((0.50, 0.60), (0.4, 0.5), (-0.1, 0.3)),
         "+",
@@ -176,6 +185,14 @@ def test_what_stands_beside_a_verdict(row: Row) -> None:
     else:
         assert judged.detection_limit >= POLICY.measurement.equivalence_margin  # type: ignore[operator]
         assert (judged.equivalence_p < 0.05) or judged.verdict != "negligible"  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("other", "verdict"), [(0.0, "negligible"), (0.2, "inconclusive")])
+def test_groups_must_all_be_shown_equivalent(other: float, verdict: str) -> None:
+    alike = GroupResult("origin", None, {}, {})  # type: ignore[arg-type]
+    measured = measurement((-0.02, 0.02), groups=(alike,))
+    both = dataclasses.replace(measured, standard_errors=((0.0, 0.01, 9), (other, 0.01, 9)))
+    assert judge(both, "either", 0.5, POLICY).verdict == verdict
 
 
 def mirrored(measured: Measurement) -> Measurement:
