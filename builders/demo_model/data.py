@@ -12,6 +12,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,7 +54,7 @@ class Group:
     replies: tuple[str, ...]
     comparisons: tuple[Comparison, ...]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Hash of the first user turn, by which everything is split and clustered."""
         return prompt_key(first_user_turn(self.prompt))

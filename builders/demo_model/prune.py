@@ -105,7 +105,9 @@ def pruned_model(base: Path, pieces: Sequence[str], layers: Sequence[int]) -> Be
     rows = torch.tensor([vocabulary[piece] for piece in pieces])
     table = model.bert.embeddings.word_embeddings.weight.detach()[rows].clone()
     padding = list(pieces).index("[PAD]")
-    model.bert.embeddings.word_embeddings = torch.nn.Embedding.from_pretrained(table, freeze=False, padding_idx=padding)
+    words = torch.nn.Embedding(len(pieces), table.shape[1], padding_idx=padding)
+    words.weight = torch.nn.Parameter(table)
+    model.bert.embeddings.word_embeddings = words
     model.bert.encoder.layer = torch.nn.ModuleList(model.bert.encoder.layer[number] for number in layers)
     model.config.vocab_size = len(pieces)
     model.config.pad_token_id = padding

@@ -1,8 +1,8 @@
 """Train the demo reward model: ``python -m builders.demo_model.train --sources DIR --out DIR``.
 
 A Bradley-Terry loss over comparisons within a group of replies to one prompt: each reply is scored once,
-however many comparisons it takes part in. Everything is seeded; the same machine, thread count and library
-versions give the same weights.
+however many comparisons it takes part in. Everything is seeded; between machines, thread counts and library
+versions the weights still differ a little.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def _warnings(
 
 
 def _effect(finding: Finding) -> str:
-    return f"{finding.srd.estimate or 0.0:+.2f} SRD"
+    return f"{finding.srd.estimate or 0.0:+.2f} SRD".replace("-", "−")
 
 
 def _joined(words: Sequence[str]) -> str:

@@ -237,7 +237,7 @@ def _other_groups(measured: Measurement, margin: float) -> str:
 
 
 def _signed(value: float | None) -> str:
-    return "?" if value is None else f"{value:+.2f}"
+    return "?" if value is None else f"{value:+.2f}".replace("-", "−")
 
 
 def _histogram(values: np.ndarray) -> Histogram:
