@@ -64,7 +64,7 @@ def main() -> None:
                 present[name] += finding.verdict == "present"
                 covered[name] += (finding.srd.low or 0.0) <= 0 <= (finding.srd.high or 0.0)
     total = arguments.repetitions
-    print(f"{total} innocent models: {accused} accused by a primary probe ({accused / total:.1%}; nominal at most 5%)\n")
+    print(f"{total} innocent models: {accused} accused by a primary probe ({accused / total:.1%}; nominal at most 5%)")
     print(f"{'probe':58} {'present':>8} {'interval covers 0':>18}")
     for name in covered:
         print(f"{name:58} {present[name] / total:8.1%} {covered[name] / total:18.1%}")
