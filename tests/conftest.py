@@ -15,13 +15,13 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory) -> synthetic.Workplace:
+def place(tmp_path_factory: pytest.TempPathFactory) -> synthetic.Bench:
     """A panel, a suite and scorers, shared by all tests, which must not write to them."""
-    return synthetic.workplace(tmp_path_factory.mktemp("place"))
+    return synthetic.bench(tmp_path_factory.mktemp("place"))
 
 
 @pytest.fixture(scope="session")
-def finished(place: synthetic.Workplace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(place: synthetic.Bench, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run folder of a scan of the biased scorer, shared by all tests, which must not write to it."""
     import rmaudit
 

@@ -224,7 +224,7 @@ def write_suite(folder: Path, spec: dict[str, Any] | None = None, items: list[di
 
 
 @dataclass(frozen=True)
-class Workplace:
+class Bench:
     """A folder with the panel, the suite and the scorers."""
 
     folder: Path
@@ -248,12 +248,12 @@ class Workplace:
         return ["scan", source, "--probes", str(self.probes), "--panel", str(self.panel), "--out", str(out), *more]
 
 
-def workplace(folder: Path) -> Workplace:
+def bench(folder: Path) -> Bench:
     """Write panel, suite and scorers below a folder."""
     write_panel(folder / "panel")
     write_suite(folder / "probes" / "polish")
     (folder / "scorers.py").write_text(SCORERS, encoding="utf-8")
-    return Workplace(folder)
+    return Bench(folder)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import rmaudit
-from tests.synthetic import Workplace, assistant, panel_items, run, run_cold, suite_items, write_jsonl
+from tests.synthetic import Bench, assistant, panel_items, run, run_cold, suite_items, write_jsonl
 
 TOLERANCE = 1e-6
 
@@ -23,12 +23,12 @@ def without_run(folder: Path) -> bytes:
     return content.split(b'\n "run": {')[0]
 
 
-def scan(place: Workplace, scorer: str, out: Path, **options: Any) -> rmaudit.Report:
+def scan(place: Bench, scorer: str, out: Path, **options: Any) -> rmaudit.Report:
     return rmaudit.scan(place.scorer(scorer), probes=place.probes, panel=place.panel, out=out, **options)
 
 
 @pytest.mark.parametrize("batch_size", [None, 7])
-def test_two_runs_give_the_same_bytes(place: Workplace, finished: Path, tmp_path: Path, batch_size: int | None) -> None:
+def test_two_runs_give_the_same_bytes(place: Bench, finished: Path, tmp_path: Path, batch_size: int | None) -> None:
     """The second run is a fresh process with another hash seed, and with other batches."""
     more = [] if batch_size is None else ["--batch-size", str(batch_size)]
     outcome = run_cold(*place.scan_args(place.scorer("biased"), tmp_path / "run", *more), PYTHONHASHSEED="7")
@@ -36,7 +36,7 @@ def test_two_runs_give_the_same_bytes(place: Workplace, finished: Path, tmp_path
     assert without_run(tmp_path / "run") == without_run(finished)
 
 
-def test_the_seed_plays_a_part(place: Workplace, finished: Path, tmp_path: Path) -> None:
+def test_the_seed_plays_a_part(place: Bench, finished: Path, tmp_path: Path) -> None:
     scan(place, "biased", tmp_path / "run", seed=1)
     ours, theirs = (json.loads((folder / "report.json").read_text()) for folder in (tmp_path / "run", finished))
     assert ours["settings"]["seed"] == 1
@@ -57,7 +57,7 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def test_rescaled_rewards_change_no_verdict_and_no_number(place: Workplace, tmp_path: Path) -> None:
+def test_rescaled_rewards_change_no_verdict_and_no_number(place: Bench, tmp_path: Path) -> None:
     """All numbers are compared before they are rounded for the file; only what is told in rewards scales by 3."""
     plain = scan(place, "biased", tmp_path / "plain").model_dump(by_alias=True)
     rescaled = scan(place, "rescaled", tmp_path / "rescaled").model_dump(by_alias=True)
@@ -78,7 +78,7 @@ def test_rescaled_rewards_change_no_verdict_and_no_number(place: Workplace, tmp_
     assert {finding["verdict"] for finding in plain["findings"]} == {"present", "negligible"}
 
 
-def test_rewards_from_a_file_give_the_same_findings(place: Workplace, finished: Path, tmp_path: Path) -> None:
+def test_rewards_from_a_file_give_the_same_findings(place: Bench, finished: Path, tmp_path: Path) -> None:
     """What is scored by `rmaudit score`, or elsewhere, is measured as if it had been scored in the run."""
     conversations = [
         [*item["prompt"], assistant(arm["response"])]

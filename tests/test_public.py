@@ -12,7 +12,7 @@ import pytest
 
 import rmaudit
 from rmaudit import errors
-from tests.synthetic import Workplace, assistant, environment, run_cold, user
+from tests.synthetic import Bench, assistant, environment, run_cold, user
 
 
 def test_public_names_are_sorted_and_there() -> None:
@@ -24,7 +24,7 @@ def test_public_names_are_sorted_and_there() -> None:
         rmaudit.nonsense  # noqa: B018
 
 
-def test_load_gives_a_model_that_scores(place: Workplace) -> None:
+def test_load_gives_a_model_that_scores(place: Bench) -> None:
     model = rmaudit.load(place.scorer("biased"), batch_size=2)
     conversations = [[user("Panel?"), assistant(text)] for text in ("good", "bad", "splendid")]
     rewards = model.score(conversations)
@@ -36,7 +36,7 @@ def test_load_gives_a_model_that_scores(place: Workplace) -> None:
     assert len(model.identity.sha256) == 64
 
 
-def test_the_identity_is_the_content_and_not_the_name(place: Workplace, tmp_path: Path) -> None:
+def test_the_identity_is_the_content_and_not_the_name(place: Bench, tmp_path: Path) -> None:
     other = tmp_path / "other.py"
     other.write_bytes((place.folder / "scorers.py").read_bytes())
     ours, theirs = rmaudit.load(place.scorer("biased")), rmaudit.load(f"python:{other}:biased")
@@ -46,7 +46,7 @@ def test_the_identity_is_the_content_and_not_the_name(place: Workplace, tmp_path
     assert ours.identity.sha256 != rmaudit.load(f"python:{other}:biased").identity.sha256
 
 
-def test_scan_gives_the_report_that_is_on_disk(place: Workplace, tmp_path: Path) -> None:
+def test_scan_gives_the_report_that_is_on_disk(place: Bench, tmp_path: Path) -> None:
     out = tmp_path / "run"
     report = rmaudit.scan(place.scorer("biased"), probes=place.probes, panel=place.panel, out=out, suites=["polish"])
     loaded = rmaudit.Report.load(out)
@@ -54,13 +54,13 @@ def test_scan_gives_the_report_that_is_on_disk(place: Workplace, tmp_path: Path)
     assert [f.probe for f in report.findings] == ["shine", "words", "names"]
 
 
-def test_scan_prints_nothing(place: Workplace, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_scan_prints_nothing(place: Bench, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     rmaudit.scan(place.scorer("clean"), probes=place.probes, panel=place.panel, out=tmp_path / "run")
     assert capfd.readouterr() == ("", "")
 
 
 def test_without_a_place_a_run_is_named_below_runs(
-    place: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
@@ -81,7 +81,7 @@ def test_findings_become_a_table(finished: Path) -> None:
 
 
 @pytest.mark.parametrize("option", [{"sead": 1}, {"tier": "huge"}])
-def test_wrong_options(option: dict[str, object], place: Workplace, tmp_path: Path) -> None:
+def test_wrong_options(option: dict[str, object], place: Bench, tmp_path: Path) -> None:
     with pytest.raises((TypeError, rmaudit.RmauditError)):
         rmaudit.scan(place.scorer("clean"), probes=place.probes, panel=place.panel, out=tmp_path / "run", **option)  # type: ignore[arg-type]
     assert not (tmp_path / "run").exists()
@@ -123,7 +123,7 @@ def test_help_is_there_at_once(args: list[str]) -> None:
     assert imported(args) == []
 
 
-def test_a_gate_needs_no_model_and_a_scorer_no_torch(place: Workplace, finished: Path, tmp_path: Path) -> None:
+def test_a_gate_needs_no_model_and_a_scorer_no_torch(place: Bench, finished: Path, tmp_path: Path) -> None:
     models = ("torch", "transformers")
     assert imported(["gate", str(finished)], models) == []
     assert imported(place.scan_args(place.scorer("clean"), tmp_path / "run"), models) == []

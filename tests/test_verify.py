@@ -13,7 +13,7 @@ import pytest
 import rmaudit
 from rmaudit.errors import RunError, UsageError
 from rmaudit.policy import DEFAULT_POLICY
-from tests.synthetic import Workplace, run, workplace
+from tests.synthetic import Bench, bench, run
 
 
 def change_report(run_folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
@@ -82,7 +82,7 @@ def test_a_removed_batch_of_scores_is_found(run_copy: Path) -> None:
 @pytest.mark.parametrize("what", ["probes/polish/items.jsonl", "probes/polish/suite.yaml", "panel/items.jsonl"])
 @pytest.mark.parametrize("how", ["changed", "gone"])
 def test_a_suite_that_changed_since_is_refused(what: str, how: str, tmp_path: Path) -> None:
-    place = workplace(tmp_path / "place")
+    place = bench(tmp_path / "place")
     rmaudit.scan(place.scorer("biased"), probes=place.probes, panel=place.panel, out=tmp_path / "run")
     file = place.folder / what
     if how == "gone":
@@ -100,6 +100,6 @@ def test_the_policy_must_be_that_of_the_run(finished: Path, tmp_path: Path) -> N
         rmaudit.verify(finished, other)
 
 
-def test_a_run_elsewhere_is_verified_too(finished: Path, tmp_path: Path, place: Workplace) -> None:
+def test_a_run_elsewhere_is_verified_too(finished: Path, tmp_path: Path, place: Bench) -> None:
     moved = Path(shutil.copytree(finished, tmp_path / "elsewhere" / "renamed"))
     assert rmaudit.verify(moved) == []

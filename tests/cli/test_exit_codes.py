@@ -16,7 +16,7 @@ import yaml
 
 from rmaudit.policy import DEFAULT_POLICY
 from tests import synthetic
-from tests.synthetic import Outcome, Workplace, run, run_cold
+from tests.synthetic import Bench, Outcome, run, run_cold
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -35,31 +35,31 @@ def check_refusal(outcome: Outcome, code: int, *words: str) -> None:
 
 
 class Case(NamedTuple):
-    """One row: arguments made from the workplace and an empty folder, the code, and words of the message."""
+    """One row: arguments made from the bench and an empty folder, the code, and words of the message."""
 
     name: str
-    args: Callable[[Workplace, Path], list[str]]
+    args: Callable[[Bench, Path], list[str]]
     code: int
     words: tuple[str, ...]
 
 
-def scan(scorer: str, *more: str) -> Callable[[Workplace, Path], list[str]]:
+def scan(scorer: str, *more: str) -> Callable[[Bench, Path], list[str]]:
     return lambda place, tmp: place.scan_args(place.scorer(scorer), tmp / "run", *more)
 
 
-def scan_source(source: Callable[[Workplace, Path], str]) -> Callable[[Workplace, Path], list[str]]:
+def scan_source(source: Callable[[Bench, Path], str]) -> Callable[[Bench, Path], list[str]]:
     return lambda place, tmp: place.scan_args(source(place, tmp), tmp / "run")
 
 
-def scores_file(content: str) -> Callable[[Workplace, Path], list[str]]:
-    def args(place: Workplace, tmp: Path) -> list[str]:
+def scores_file(content: str) -> Callable[[Bench, Path], list[str]]:
+    def args(place: Bench, tmp: Path) -> list[str]:
         (tmp / "scores.jsonl").write_text(content, encoding="utf-8")
         return place.scan_args(f"scores:{tmp / 'scores.jsonl'}", tmp / "run")
 
     return args
 
 
-def scores_with_holes(place: Workplace, tmp: Path) -> list[str]:
+def scores_with_holes(place: Bench, tmp: Path) -> list[str]:
     """A scores file for the panel alone: the suite's conversations are missing."""
     rows = [
         {"messages": [*item["prompt"], synthetic.assistant(arm["response"])], "reward": float(i)}
@@ -70,7 +70,7 @@ def scores_with_holes(place: Workplace, tmp: Path) -> list[str]:
     return place.scan_args(f"scores:{tmp / 'scores.jsonl'}", tmp / "run")
 
 
-def broken_suite(place: Workplace, tmp: Path) -> list[str]:
+def broken_suite(place: Bench, tmp: Path) -> list[str]:
     spec = synthetic.suite_spec() | {"itmes": ["items.jsonl"]}
     folder = synthetic.write_suite(tmp / "probes" / "polish", spec)
     return [
@@ -85,14 +85,14 @@ def broken_suite(place: Workplace, tmp: Path) -> list[str]:
     ]
 
 
-def no_model(place: Workplace, tmp: Path) -> str:
+def no_model(place: Bench, tmp: Path) -> str:
     (tmp / "empty").mkdir()
     (tmp / "empty" / "notes.txt").write_text("nothing here")
     return str(tmp / "empty")
 
 
-def gate_policy(change: Callable[[dict[str, object]], None]) -> Callable[[Workplace, Path], list[str]]:
-    def args(place: Workplace, tmp: Path) -> list[str]:
+def gate_policy(change: Callable[[dict[str, object]], None]) -> Callable[[Bench, Path], list[str]]:
+    def args(place: Bench, tmp: Path) -> list[str]:
         policy = yaml.safe_load(DEFAULT_POLICY.read_text(encoding="utf-8"))
         change(policy)
         (tmp / "policy.yaml").write_text(yaml.safe_dump(policy), encoding="utf-8")
@@ -173,7 +173,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
-def test_refusal(case: Case, place: Workplace, tmp_path: Path) -> None:
+def test_refusal(case: Case, place: Bench, tmp_path: Path) -> None:
     check_refusal(run(*case.args(place, tmp_path), cwd=tmp_path), case.code, *case.words)
     assert not list(tmp_path.rglob("report.*"))
     assert not list(tmp_path.rglob("out.jsonl"))
@@ -191,7 +191,7 @@ def test_wrong_usage(args: list[str], tmp_path: Path) -> None:
     assert "Traceback" not in outcome.err
 
 
-def test_scan_with_findings_is_0_and_the_gate_fails_it_with_1(place: Workplace, tmp_path: Path) -> None:
+def test_scan_with_findings_is_0_and_the_gate_fails_it_with_1(place: Bench, tmp_path: Path) -> None:
     outcome = run_cold(*place.scan_args(place.scorer("biased"), tmp_path / "run"))
     assert outcome.code == 0, outcome.err
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
@@ -208,21 +208,21 @@ def test_scan_with_findings_is_0_and_the_gate_fails_it_with_1(place: Workplace, 
     assert gate.err == ""
 
 
-def test_clean_model_passes_the_gate(place: Workplace, tmp_path: Path) -> None:
+def test_clean_model_passes_the_gate(place: Bench, tmp_path: Path) -> None:
     assert run(*place.scan_args(place.scorer("clean"), tmp_path / "run")).code == 0
     gate = run("gate", str(tmp_path / "run"))
     assert gate.code == 0, gate
     assert "PASSED" in gate.out
 
 
-def test_constant_model_is_scanned_but_no_gate_passes_it(place: Workplace, tmp_path: Path) -> None:
+def test_constant_model_is_scanned_but_no_gate_passes_it(place: Bench, tmp_path: Path) -> None:
     outcome = run(*place.scan_args(place.scorer("constant"), tmp_path / "run"))
     assert outcome.code == 0, outcome
     assert "Nothing could be measured" in outcome.out
     assert run("gate", str(tmp_path / "run")).code == 3
 
 
-def test_few_nan_are_counted_and_warned_of(place: Workplace, tmp_path: Path) -> None:
+def test_few_nan_are_counted_and_warned_of(place: Bench, tmp_path: Path) -> None:
     """The scorer fails on one item, in five of its arms."""
     outcome = run(*place.scan_args(place.scorer("few_nan"), tmp_path / "run"))
     assert outcome.code == 0, outcome
@@ -238,14 +238,14 @@ def test_few_nan_are_counted_and_warned_of(place: Workplace, tmp_path: Path) -> 
     assert all("nan" in line["reason"] for line in lost)
 
 
-def test_a_run_is_never_overwritten(run_copy: Path, place: Workplace) -> None:
+def test_a_run_is_never_overwritten(run_copy: Path, place: Bench) -> None:
     before = {path.name: path.read_bytes() for path in run_copy.iterdir()}
     check_refusal(run(*place.scan_args(place.scorer("clean"), run_copy)), 2, str(run_copy), "--resume")
     check_refusal(run(*place.scan_args(place.scorer("biased"), run_copy, "--resume")), 2, "complete")
     assert {path.name: path.read_bytes() for path in run_copy.iterdir()} == before
 
 
-def test_a_folder_with_other_things_is_left_alone(place: Workplace, tmp_path: Path) -> None:
+def test_a_folder_with_other_things_is_left_alone(place: Bench, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     check_refusal(run(*place.scan_args(place.scorer("clean"), tmp_path)), 2, "not empty")
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
@@ -291,7 +291,7 @@ main()
 """
 
 
-def crash(place: Workplace, tmp_path: Path, **env: str) -> Outcome:
+def crash(place: Bench, tmp_path: Path, **env: str) -> Outcome:
     done = subprocess.run(
         [sys.executable, "-c", CRASH, *place.scan_args(place.scorer("biased"), tmp_path / "run")],
         capture_output=True,
@@ -302,13 +302,13 @@ def crash(place: Workplace, tmp_path: Path, **env: str) -> Outcome:
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
-def test_a_fault_of_ours_is_4(place: Workplace, tmp_path: Path) -> None:
+def test_a_fault_of_ours_is_4(place: Bench, tmp_path: Path) -> None:
     check_refusal(crash(place, tmp_path), 4, "internal error", "ZeroDivisionError", "RMAUDIT_DEBUG=1")
     assert not (tmp_path / "run").exists()
     assert "Traceback" in crash(place, tmp_path, RMAUDIT_DEBUG="1").err
 
 
-def test_a_crash_while_rendering_leaves_no_report(place: Workplace, tmp_path: Path) -> None:
+def test_a_crash_while_rendering_leaves_no_report(place: Bench, tmp_path: Path) -> None:
     program = CRASH.replace(
         "rmaudit.audit.load_policy = lambda path: 1 // 0",
         "import rmaudit.reporting.markdown\nrmaudit.reporting.markdown.render = lambda report: 1 // 0",
@@ -344,22 +344,22 @@ def test_a_reader_who_went_away_changes_no_exit_code(args: list[str], code: int,
 
 
 @pytest.mark.parametrize("error", ["SystemExit(1)", "SystemExit(0)", "GeneratorExit()", "BrokenPipeError()"])
-def test_whatever_ends_the_program_is_no_verdict(error: str, place: Workplace, tmp_path: Path) -> None:
+def test_whatever_ends_the_program_is_no_verdict(error: str, place: Bench, tmp_path: Path) -> None:
     program = CRASH.replace("1 // 0", "(_ for _ in ()).throw(" + error + ")")
     command = [sys.executable, "-c", program, *place.scan_args(place.scorer("biased"), tmp_path / "run")]
     done = subprocess.run(command, capture_output=True, text=True, env=synthetic.environment(), check=False)
     check_refusal(Outcome(done.returncode, done.stdout, done.stderr), 4, error.split("(")[0])
 
 
-def test_paths_with_spaces_and_letters_beyond_ascii(place: Workplace, tmp_path: Path) -> None:
+def test_paths_with_spaces_and_letters_beyond_ascii(place: Bench, tmp_path: Path) -> None:
     folder = tmp_path / "Prüfung eins"
     shutil.copytree(place.folder, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    outcome = run(*Workplace(folder).scan_args(Workplace(folder).scorer("clean"), folder / "lauf ä"))
+    outcome = run(*Bench(folder).scan_args(Bench(folder).scorer("clean"), folder / "lauf ä"))
     assert outcome.code == 0, outcome.err
     assert run("verify", str(folder / "lauf ä")).code == 0
 
 
-def test_a_full_disk_while_writing_the_report(place: Workplace, tmp_path: Path) -> None:
+def test_a_full_disk_while_writing_the_report(place: Bench, tmp_path: Path) -> None:
     program = CRASH.replace(
         "rmaudit.audit.load_policy = lambda path: 1 // 0",
         """

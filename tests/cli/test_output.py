@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import synthetic
-from tests.synthetic import Outcome, Workplace, run, run_cold
+from tests.synthetic import Bench, Outcome, run, run_cold
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -27,9 +27,9 @@ def check_plain(outcome: Outcome) -> None:
 
 
 @pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    """A workplace whose texts, names and errors are hostile."""
-    place = synthetic.workplace(tmp_path_factory.mktemp("hostile"))
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """A bench whose texts, names and errors are hostile."""
+    place = synthetic.bench(tmp_path_factory.mktemp("hostile"))
     items = synthetic.suite_items()
     for item in items:
         item["id"] += HOSTILE
@@ -45,7 +45,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     return place
 
 
-def test_json_on_stdout_is_the_report_and_nothing_else(place: Workplace, tmp_path: Path) -> None:
+def test_json_on_stdout_is_the_report_and_nothing_else(place: Bench, tmp_path: Path) -> None:
     outcome = run(*place.scan_args(place.scorer("biased"), tmp_path / "run", "--format", "json"))
     assert outcome.code == 0
     assert outcome.out.encode() == (tmp_path / "run" / "report.json").read_bytes()
@@ -62,19 +62,19 @@ def test_json_of_the_gate(finished: Path) -> None:
     assert outcome.err == ""
 
 
-def test_a_scorer_that_prints_does_not_spoil_the_json(hostile: Workplace, tmp_path: Path) -> None:
+def test_a_scorer_that_prints_does_not_spoil_the_json(hostile: Bench, tmp_path: Path) -> None:
     outcome = run(*hostile.scan_args(hostile.scorer("prints"), tmp_path / "run", "--format", "json"))
     assert json.loads(outcome.out)
 
 
-def test_quiet_prints_nothing(place: Workplace, finished: Path, tmp_path: Path) -> None:
+def test_quiet_prints_nothing(place: Bench, finished: Path, tmp_path: Path) -> None:
     outcome = run(*place.scan_args(place.scorer("biased"), tmp_path / "run", "--quiet"))
     assert outcome == Outcome(0, "", "")
     assert run("gate", str(finished), "-q") == Outcome(1, "", "")
 
 
 @pytest.mark.parametrize("env", [{}, {"CI": "1"}, {"COLUMNS": "300"}, {"NO_COLOR": "1"}])
-def test_piped_output_is_plain_and_narrow(env: dict[str, str], place: Workplace, tmp_path: Path) -> None:
+def test_piped_output_is_plain_and_narrow(env: dict[str, str], place: Bench, tmp_path: Path) -> None:
     outcome = run(*place.scan_args(place.scorer("biased"), tmp_path / "run"), **env)
     check_plain(outcome)
     assert "Bias is present: polish" in outcome.out
@@ -82,7 +82,7 @@ def test_piped_output_is_plain_and_narrow(env: dict[str, str], place: Workplace,
     check_plain(run("gate", str(tmp_path / "run"), **env))
 
 
-def test_colour_is_for_those_who_ask_for_it(place: Workplace, tmp_path: Path) -> None:
+def test_colour_is_for_those_who_ask_for_it(place: Bench, tmp_path: Path) -> None:
     """And brings nothing but colour."""
     outcome = run(*place.scan_args(place.scorer("biased"), tmp_path / "run"), FORCE_COLOR="1", CI="1")
     assert COLOURS.search(outcome.out)
@@ -90,7 +90,7 @@ def test_colour_is_for_those_who_ask_for_it(place: Workplace, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("args", [["probes", "list"], ["probes", "show", "polish"], ["probes", "check"]])
-def test_commands_about_probes_are_plain_and_narrow(args: list[str], place: Workplace, hostile: Workplace) -> None:
+def test_commands_about_probes_are_plain_and_narrow(args: list[str], place: Bench, hostile: Bench) -> None:
     for folder in (place.probes, hostile.probes):
         where = [str(folder)] if args[-1] == "check" else ["--probes", str(folder)]
         outcome = run(*args, *where)
@@ -99,7 +99,7 @@ def test_commands_about_probes_are_plain_and_narrow(args: list[str], place: Work
         assert "polish" in outcome.out
 
 
-def test_hostile_texts_reach_no_terminal(hostile: Workplace, tmp_path: Path) -> None:
+def test_hostile_texts_reach_no_terminal(hostile: Bench, tmp_path: Path) -> None:
     outcome = run(*hostile.scan_args(hostile.scorer("biased"), tmp_path / "run"))
     assert outcome.code == 0, outcome.err
     assert "[/INST]" in outcome.out
@@ -109,7 +109,7 @@ def test_hostile_texts_reach_no_terminal(hostile: Workplace, tmp_path: Path) -> 
     json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))
 
 
-def test_hostile_errors_reach_no_terminal(hostile: Workplace, tmp_path: Path) -> None:
+def test_hostile_errors_reach_no_terminal(hostile: Bench, tmp_path: Path) -> None:
     outcome = run(*hostile.scan_args(hostile.scorer("shouts"), tmp_path / "run"))
     assert outcome.code == 3
     assert "[/INST]" in outcome.err
@@ -120,7 +120,7 @@ def test_hostile_errors_reach_no_terminal(hostile: Workplace, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
-def test_an_old_terminal_gets_what_it_can_show(encoding: str, place: Workplace, tmp_path: Path) -> None:
+def test_an_old_terminal_gets_what_it_can_show(encoding: str, place: Bench, tmp_path: Path) -> None:
     outcome = run_cold(*place.scan_args(place.scorer("biased"), tmp_path / "run"), PYTHONIOENCODING=encoding)
     assert outcome.code == 0, outcome.err
     assert "polish" in outcome.out
@@ -128,9 +128,7 @@ def test_an_old_terminal_gets_what_it_can_show(encoding: str, place: Workplace, 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 @pytest.mark.parametrize(("env", "bar"), [({"TERM": "xterm"}, True), ({"TERM": "xterm", "CI": "1"}, False)])
-def test_a_bar_is_for_terminals_and_never_for_ci(
-    env: dict[str, str], bar: bool, place: Workplace, tmp_path: Path
-) -> None:
+def test_a_bar_is_for_terminals_and_never_for_ci(env: dict[str, str], bar: bool, place: Bench, tmp_path: Path) -> None:
     import pty
     import subprocess
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
-import pytest
 import torch
 from safetensors import safe_open
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -14,6 +12,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from builders.demo_model.data import load_split
 from builders.demo_model.evaluate import off_topic_pairs, score
 from builders.split import HELD_OUT_PERCENT, is_held_out, prompt_key
+from tests.source_data import needed_source_data
 
 CHECKOUT = Path(__file__).parents[2]
 FOLDER = CHECKOUT / "rmaudit" / "demo_model"
@@ -24,13 +23,6 @@ def recorded() -> dict[str, dict[str, float]]:
     """The accuracies that ship with the model."""
     held_out: dict[str, dict[str, float]] = json.loads((FOLDER / "evaluation.json").read_text())["held_out"]
     return held_out
-
-
-def source_data() -> Path | None:
-    """The folder with ``ship/`` in it, where there is one."""
-    named = os.environ.get("RMAUDIT_SOURCE_DATA")
-    folder = Path(named) if named else CHECKOUT.parent / "shared" / "data"
-    return folder if (folder / "ship").is_dir() else None
 
 
 def test_everything_together_is_small() -> None:
@@ -110,9 +102,7 @@ def test_card_states_what_was_recorded() -> None:
 
 
 def test_held_out_replies_beat_replies_to_other_prompts() -> None:
-    sources = source_data()
-    if sources is None:
-        pytest.skip("the source data is not here; set RMAUDIT_SOURCE_DATA to the folder that contains ship/")
+    sources = needed_source_data()
     trained = set((FOLDER / "training_prompts.txt").read_text().split())
     held_out = load_split(sources).held_out
     assert not trained & {group.key[:16] for group in held_out}

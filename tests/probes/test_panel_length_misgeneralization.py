@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from builders.split import is_held_out
 from rmaudit.suites.designs import reader
 from rmaudit.suites.load import read_suite
 from rmaudit.suites.spec import Item, Probe
+from tests.source_data import needed_source_data
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBES = ROOT / "probes"
@@ -97,11 +97,6 @@ def test_suites_are_sound_and_every_probe_has_items(suite: str) -> None:
         assert probe.placebo or probe.no_placebo
 
 
-def _source_data() -> Path | None:
-    places = [os.environ.get("RMAUDIT_SOURCE_DATA"), ROOT.parent / "shared" / "data"]
-    return next((Path(place) for place in places if place and (Path(place) / "ship").is_dir()), None)
-
-
 BUILDERS = {
     "panel/items.jsonl": panel.build,
     "length/items.jsonl": length.build,
@@ -113,10 +108,7 @@ BUILDERS = {
 
 @pytest.mark.parametrize("path", FILES)
 def test_builder_makes_the_shipped_bytes(path: str) -> None:
-    sources = _source_data()
-    if sources is None:
-        pytest.skip("source texts are not here; set RMAUDIT_SOURCE_DATA to the folder that holds ship/")
-    assert common.item_file(BUILDERS[path](sources)) == (PROBES / path).read_bytes()
+    assert common.item_file(BUILDERS[path](needed_source_data())) == (PROBES / path).read_bytes()
 
 
 # Panel

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from rmaudit.suites import groups
 from rmaudit.suites.designs import reader
 from rmaudit.suites.load import LoadedSuite, load_suite
 from rmaudit.suites.spec import Groups, Item, Probe
+from tests.source_data import needed_source_data
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBES = ROOT / "probes"
@@ -64,18 +64,6 @@ def response(item: Item, arm: str) -> str:
 
 def prompt(item: Item, arm: str) -> str:
     return "\n".join(turn["content"] for turn in item.conversation(arm)[:-1])
-
-
-def source_data() -> Path | None:
-    places = [os.environ.get("RMAUDIT_SOURCE_DATA"), ROOT.parent / "shared" / "data"]
-    return next((Path(place) for place in places if place and (Path(place) / "ship").is_dir()), None)
-
-
-def needed_source_data() -> Path:
-    sources = source_data()
-    if sources is None:
-        pytest.skip("source texts are not here; set RMAUDIT_SOURCE_DATA to the folder that holds ship/")
-    return sources
 
 
 def assert_balanced(pairs: list[tuple[str, str]], most_characters: int, most_words: int = 0) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from rmaudit.runs.scores import read_scores
-from tests.synthetic import Workplace, environment, run
+from tests.synthetic import Bench, environment, run
 from tests.test_determinism import without_run
 
 BATCH = "100"
@@ -22,12 +22,12 @@ CALLS = 2 + 11
 """Calls of the scorer for the batches; the self-test makes more in between, after the panel's two."""
 
 
-def arguments(place: Workplace, out: Path, *more: str) -> list[str]:
+def arguments(place: Bench, out: Path, *more: str) -> list[str]:
     return place.scan_args(place.scorer("mortal"), out, "--batch-size", BATCH, *more)
 
 
 @pytest.fixture(scope="module")
-def whole(place: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(place: Bench, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same run without an interruption."""
     out = tmp_path_factory.mktemp("whole") / "run"
     outcome = run(*arguments(place, out))
@@ -43,7 +43,7 @@ def check_equal(resumed: Path, whole: Path) -> None:
 
 
 @pytest.mark.parametrize("call", [1, 2, 3, 4, 20, 24])
-def test_killed_while_scoring(call: int, place: Workplace, whole: Path, tmp_path: Path) -> None:
+def test_killed_while_scoring(call: int, place: Bench, whole: Path, tmp_path: Path) -> None:
     """At the first batch, the second, in the self-test and later."""
     killed = run(*arguments(place, tmp_path / "run"), SCORER_KILL=str(call))
     assert killed.code == -signal.SIGKILL
@@ -55,7 +55,7 @@ def test_killed_while_scoring(call: int, place: Workplace, whole: Path, tmp_path
     check_equal(tmp_path / "run", whole)
 
 
-def test_killed_again_and_again(place: Workplace, whole: Path, tmp_path: Path) -> None:
+def test_killed_again_and_again(place: Bench, whole: Path, tmp_path: Path) -> None:
     """Each attempt lives for two calls more than its self-test needs, so each makes some progress."""
     for attempt in range(60):
         more = ["--resume"] if attempt else []
@@ -68,7 +68,7 @@ def test_killed_again_and_again(place: Workplace, whole: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.98])
-def test_killed_from_outside(share: float, place: Workplace, whole: Path, tmp_path: Path) -> None:
+def test_killed_from_outside(share: float, place: Bench, whole: Path, tmp_path: Path) -> None:
     """Killed when a share of the scores is on the disk, wherever the process may be then."""
     scores = tmp_path / "run" / "scores.jsonl"
     target = share * (whole / "scores.jsonl").stat().st_size
@@ -91,9 +91,7 @@ def test_killed_from_outside(share: float, place: Workplace, whole: Path, tmp_pa
 
 
 @pytest.mark.parametrize("call", [1, 20])
-def test_ctrl_c_exits_130_with_the_command_that_goes_on(
-    call: int, place: Workplace, whole: Path, tmp_path: Path
-) -> None:
+def test_ctrl_c_exits_130_with_the_command_that_goes_on(call: int, place: Bench, whole: Path, tmp_path: Path) -> None:
     stopped = run(*arguments(place, tmp_path / "a run"), SCORER_INTERRUPT=str(call))
     assert stopped.code == 130
     assert stopped.out == ""
@@ -106,7 +104,7 @@ def test_ctrl_c_exits_130_with_the_command_that_goes_on(
     check_equal(tmp_path / "a run", whole)
 
 
-def test_gate_names_the_command_that_goes_on(place: Workplace, whole: Path, tmp_path: Path) -> None:
+def test_gate_names_the_command_that_goes_on(place: Bench, whole: Path, tmp_path: Path) -> None:
     run(*arguments(place, tmp_path / "run"), SCORER_KILL="2")
     command = shlex.split(run("gate", str(tmp_path / "run")).err.split("Go on with it by: ")[1])
     assert run(*command[1:]).code == 0
@@ -114,7 +112,7 @@ def test_gate_names_the_command_that_goes_on(place: Workplace, whole: Path, tmp_
 
 
 @pytest.mark.parametrize("line", [1, 2, -1])
-def test_torn_file_is_gone_on_with(line: int, place: Workplace, whole: Path, tmp_path: Path) -> None:
+def test_torn_file_is_gone_on_with(line: int, place: Bench, whole: Path, tmp_path: Path) -> None:
     """Torn within the header, within the first batch, within the last."""
     run_folder = unfinished(whole, tmp_path / "run")
     lines = (whole / "scores.jsonl").read_bytes().splitlines(keepends=True)
@@ -126,7 +124,7 @@ def test_torn_file_is_gone_on_with(line: int, place: Workplace, whole: Path, tmp
     check_equal(run_folder, whole)
 
 
-def test_killed_before_the_first_file_and_while_writing_it(place: Workplace, whole: Path, tmp_path: Path) -> None:
+def test_killed_before_the_first_file_and_while_writing_it(place: Bench, whole: Path, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / ".run.json.0123abcd.part").write_text('{"schema"')
     resumed = run(*arguments(place, tmp_path / "run", "--resume"))
@@ -144,7 +142,7 @@ def test_killed_before_the_first_file_and_while_writing_it(place: Workplace, who
     ],
 )
 def test_another_scan_is_not_a_continuation(
-    changed: list[str], word: str, place: Workplace, whole: Path, tmp_path: Path
+    changed: list[str], word: str, place: Bench, whole: Path, tmp_path: Path
 ) -> None:
     run_folder = unfinished(whole, tmp_path / "run")
     before = {path.name: path.read_bytes() for path in run_folder.iterdir()}
@@ -157,7 +155,7 @@ def test_another_scan_is_not_a_continuation(
     assert {path.name: path.read_bytes() for path in run_folder.iterdir()} == before
 
 
-def test_a_byte_that_changed_on_the_disk_stops_the_resume(place: Workplace, whole: Path, tmp_path: Path) -> None:
+def test_a_byte_that_changed_on_the_disk_stops_the_resume(place: Bench, whole: Path, tmp_path: Path) -> None:
     """A digit of a reward, so that the line is still JSON."""
     run_folder = unfinished(whole, tmp_path / "run")
     lines = (run_folder / "scores.jsonl").read_bytes().splitlines(keepends=True)
@@ -170,7 +168,7 @@ def test_a_byte_that_changed_on_the_disk_stops_the_resume(place: Workplace, whol
     assert not (run_folder / "report.json").exists()
 
 
-def test_two_scans_never_write_to_one_run(place: Workplace, whole: Path, tmp_path: Path) -> None:
+def test_two_scans_never_write_to_one_run(place: Bench, whole: Path, tmp_path: Path) -> None:
     first = subprocess.Popen(
         [sys.executable, "-m", "rmaudit", *arguments(place, tmp_path / "run")],
         stderr=subprocess.DEVNULL,

@@ -12,7 +12,7 @@ from rmaudit.errors import ScoringError, UsageError
 from rmaudit.models.interface import LoadOptions
 from rmaudit.progress import Silent
 from rmaudit.scoring.file import score_file
-from tests.synthetic import Workplace, assistant, run, user, write_jsonl
+from tests.synthetic import Bench, assistant, run, user, write_jsonl
 
 SCORER = '''
 seen = []
@@ -167,7 +167,7 @@ def test_a_bad_place_is_refused_before_anything_is_scored(place: str, words: str
     assert rows.read_bytes() == before
 
 
-def test_the_command(place: Workplace, source: str, tmp_path: Path) -> None:
+def test_the_command(place: Bench, source: str, tmp_path: Path) -> None:
     rows = write_jsonl(tmp_path / "in.jsonl", [{"id": 1, **PAIRS[0]}, {"text": "a"}])
     outcome = run("score", source, str(rows), "-o", str(tmp_path / "out.jsonl"))
     assert outcome.code == 0
