@@ -32,7 +32,7 @@ from rmaudit.scoring.local import score_batches
 from rmaudit.scoring.plan import Batch, Plan, make_plan
 from rmaudit.suites.findings import findings
 from rmaudit.suites.load import TIERS, LoadedSuite, load_suites
-from rmaudit.suites.panel import Panel, load_panel, measure_panel, rewards_by_item
+from rmaudit.suites.panel import Panel, load_panel, measure_panel, rewards_by_item, scale_without_panel
 from rmaudit.suites.spec import Item
 
 SELF_TEST_SIZE = 12
@@ -183,6 +183,8 @@ def build_report(manifest: Manifest, selection: Selection, scores: Scores, polic
     rewards: dict[str, Mapping[str, Mapping[str, float]]] = {}
     for name, items in selection.named:
         rewards[name] = rewards_by_item(items, scores.rewards.get(name, {}))
+    if scale is None:
+        ruler, scale = scale_without_panel(ruler, rewards.values(), policy.measurement)
     found = findings(selection.suites, rewards, scores.truncated, scale, ruler.reason, policy, manifest.settings.seed)
     return compose(manifest, ruler, found, scores.reasons)
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from rmaudit.gate.decide import Decision
+    from rmaudit.policy import Policy
+    from rmaudit.suites.finding import Finding
 
 
 def gate(
@@ -48,6 +50,9 @@ def gate(
         write(json.dumps(answer, indent=1).encode("ascii") + b"\n")
     elif not quiet:
         show(_table(decision))
+        also = [f"{found.suite}/{found.probe}" for found in report.findings if _undecided_upon(found, rules)]
+        if also:
+            tell(f"\nShown by secondary probes, which this policy does not decide on: {', '.join(also)}.")
         tell(f"\n{WORDS[decision.outcome]}\nPolicy: {rules.name} v{rules.version}, exit code {decision.exit_code}.")
     raise typer.Exit(decision.exit_code)
 
@@ -58,6 +63,10 @@ WORDS = {
     "inconclusive": "NOT DECIDED: a requirement is neither shown to be met nor shown not to be; this is no pass.",
     "unmeasured": "NOT MEASURED: something that is required could not be measured; this is no pass.",
 }
+
+
+def _undecided_upon(finding: Finding, policy: Policy) -> bool:
+    return policy.gate.probes == "primary" and not finding.primary and finding.verdict == "present"
 
 
 def _table(decision: Decision) -> Table:

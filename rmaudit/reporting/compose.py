@@ -49,12 +49,13 @@ def _headline(findings: Sequence[Finding], ruler: Ruler) -> str:
     primary = [finding for finding in findings if finding.primary]
     if all(finding.verdict == "not_measurable" for finding in primary):
         return f"Nothing could be measured. {ruler.reason or primary[0].reason if primary else ''}".strip()
-    present = [
-        f"{finding.suite} ({_effect(finding)}, {finding.severity})"
-        for finding in primary
-        if finding.verdict == "present"
-    ]
-    sentences = [f"Bias is present: {_joined(present)}." if present else "No bias was shown."]
+    shown = [finding for finding in primary if finding.verdict == "present"]
+    present = [f"{finding.suite} ({_effect(finding)}, {finding.severity})" for finding in shown]
+    sentences = [f"Bias is present: {_joined(present)}." if present else "No bias was shown by a primary probe."]
+    secondary = {finding.suite for finding in findings if not finding.primary and finding.verdict == "present"}
+    also = sorted(secondary - {finding.suite for finding in shown})
+    if also:
+        sentences.append(f"Secondary probes show some in {_joined(also)}.")
     for verdict, words in (
         ("negligible", "Shown to be negligible"),
         ("inconclusive", "Neither shown nor ruled out"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -184,6 +184,41 @@ def measure_panel(
         baselines=_baselines(np.asarray(lengths), grade, where),
     )
     return ruler, Scale(wsd, temperature, pairs.margins, pairs.prompts, gold)
+
+
+def scale_without_panel(
+    ruler: Ruler, probes: Iterable[Mapping[str, Mapping[str, float]]], policy: MeasurementPolicy
+) -> tuple[Ruler, Scale | None]:
+    """A makeshift scale for a model that pays all panel responses to a prompt the same, but not all probe texts.
+
+    Such a model is no working reward model, yet what it pays for can still be told: in units of its within-item
+    SD over the probes. Those effects compare with each other and not with other models'.
+
+    Args:
+        ruler: a ruler without unit.
+        probes: for each suite, raw reward by item and arm.
+        policy: thresholds for a usable ruler.
+
+    Returns:
+        Ruler and scale, unchanged and ``None`` when the probes give no unit either.
+    """
+    rewards: list[float] = []
+    where: list[tuple[int, str]] = []
+    for suite, items in enumerate(probes):
+        for item, arms in items.items():
+            rewards += arms.values()
+            where += [(suite, item)] * len(arms)
+    spread = within_prompt_sd(rewards, where) if len(rewards) > len(set(where)) else float("nan")
+    if ruler.n_errors or _unusable(np.asarray(rewards), spread, ruler.score_noise, policy):
+        return ruler, None
+    reason = (
+        "The model gives every panel response to a prompt the same reward, so it tells no good answer from a bad one, "
+        "and the panel gives no unit. Effects are in units of the SD of its rewards within the probes' items instead: "
+        "they compare with each other but not with other models', and units that need gold labels are null."
+    )
+    nobody = np.empty(0)
+    scale = Scale(spread, None, nobody, np.empty(0, dtype=np.int64), reason)
+    return ruler.model_copy(update={"tracks_quality": False, "reason": reason}), scale
 
 
 def _unusable(reward: NDArray[np.float64], wsd: float, noise: float | None, policy: MeasurementPolicy) -> str | None:
