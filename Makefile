@@ -19,6 +19,9 @@ lint: $(VENV)/.dev-installed  ## Style, docstrings, format
 types: $(VENV)/.dev-installed  ## mypy, strict
 	$(BIN)/mypy
 
+docs: $(VENV)/.dev-installed  ## Write the command reference anew
+	$(BIN)/python -m builders.reference
+
 format: $(VENV)/.dev-installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .

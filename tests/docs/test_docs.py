@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -148,21 +149,15 @@ def test_every_field_of_the_files_is_documented(heading: str, models: list[type[
     assert table_keys(own) <= {*fields(*models)}, "the page names a field that does not exist"
 
 
-def test_every_field_of_a_score_line_is_documented() -> None:
+def test_every_field_of_a_score_line_is_documented(tmp_path: Path) -> None:
     from rmaudit.models.interface import Scored
-    from rmaudit.runs import scores
+    from rmaudit.runs.scores import ScoreWriter
     from rmaudit.scoring.plan import Batch, Target
 
-    class Lines(scores.ScoreWriter):
-        def __init__(self) -> None:
-            self.written: list[dict[str, Any]] = []
-
-        def _write(self, lines: list[dict[str, Any]]) -> None:
-            self.written += lines
-
-    writer = Lines()
-    writer.append(0, Batch(([],), ((Target("suite", "item", "arm"),),), "label"), [Scored(1.0)])
-    assert table_keys(section(read("files.md"), "scores.jsonl")) == {*writer.written[0]}
+    with ScoreWriter(tmp_path / "scores.jsonl", "plan") as writer:
+        writer.append(0, Batch(([],), ((Target("suite", "item", "arm"),),), "label"), [Scored(1.0)])
+    _, line = (tmp_path / "scores.jsonl").read_text(encoding="ascii").splitlines()
+    assert table_keys(section(read("files.md"), "scores.jsonl")) == {*json.loads(line)}
 
 
 @pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.__name__.lower())
