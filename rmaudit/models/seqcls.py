@@ -13,7 +13,7 @@ from rmaudit.models.checkpoint import Checkpoint, Tensor
 from rmaudit.models.interface import LoadOptions
 
 if TYPE_CHECKING:
-    from rmaudit.models.detect import Detection
+    from rmaudit.models.family import Detection
     from rmaudit.models.transformers_model import TransformersModel
 
 FORMAT = "seqcls"

@@ -11,7 +11,7 @@ from rmaudit.models.interface import LoadOptions
 from rmaudit.models.seqcls import classifier_head
 
 if TYPE_CHECKING:
-    from rmaudit.models.detect import Detection
+    from rmaudit.models.family import Detection
     from rmaudit.models.transformers_model import TransformersModel
 
 FORMAT = "seqcls-pair"

@@ -21,7 +21,7 @@ from rmaudit.models.transformers_model import TransformersModel, first_line
 if TYPE_CHECKING:
     import torch
 
-    from rmaudit.models.detect import Detection
+    from rmaudit.models.family import Detection
 
 _DTYPES = ("float32", "bfloat16", "float16")
 
