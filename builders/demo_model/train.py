@@ -11,7 +11,7 @@ import argparse
 import json
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -24,7 +24,7 @@ from builders.demo_model import card, evaluate
 from builders.demo_model.data import Group, Split, load_split
 from builders.demo_model.off_topic import OffTopicSampler, similar_groups
 from builders.demo_model.prune import base_model_folder, choose_wordpieces, pruned_model, write_tokenizer
-from builders.demo_model.settings import Settings
+from builders.demo_model.settings import Settings, Stage
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,21 @@ class Encoder:
         answer_ids = self._ids(answer)[: self._settings.max_answer]
         room = self._settings.max_length - 3 - len(answer_ids)
         return self._ids(question)[-room:], answer_ids
+
+
+def repeated(groups: Sequence[Group], repeats: Mapping[str, float], rng: random.Random) -> list[Group]:
+    """Take each group as often as its source says, a fraction being the chance of once more, in random order.
+
+    Without ``repeats`` the groups are as they were, and nothing is drawn from ``rng``.
+    """
+    if not repeats:
+        return list(groups)
+    taken: list[Group] = []
+    for group in groups:
+        times = repeats.get(group.source, 1.0)
+        taken += [group] * (int(times) + (rng.random() < times - int(times)))
+    rng.shuffle(taken)
+    return taken
 
 
 def epoch_items(
@@ -131,33 +146,33 @@ def bradley_terry_loss(rewards: torch.Tensor, batch: Sequence[Item], off_topic_w
     return -(torch.tensor(weights) * logsigmoid(rewards[better] - rewards[worse])).sum()
 
 
-def rate(settings: Settings, done: float) -> float:
-    """The learning rate when this share of all steps is done: up, then linearly down to zero."""
-    warmup = settings.warmup_share
-    return settings.learning_rate * min(done / warmup, (1 - done) / (1 - warmup))
+def rate(stage: Stage, done: float) -> float:
+    """The learning rate when this share of the stage's steps is done: up, then linearly down to zero."""
+    warmup = stage.warmup_share
+    return stage.learning_rate * min(done / warmup, (1 - done) / (1 - warmup))
 
 
 def train_epoch(
     model: BertForSequenceClassification,
     tokenizer: PreTrainedTokenizerBase,
     plan: Sequence[Sequence[Item]],
-    settings: Settings,
+    stage: Stage,
     epoch: int,
 ) -> None:
-    """Train on the batches of one epoch, with an optimiser of its own."""
+    """Train on the batches of one epoch of a stage, with an optimiser of its own."""
     matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     vectors = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
     optimizer = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+        [{"params": matrices, "weight_decay": stage.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     )
     began, running = time.monotonic(), 0.0
     model.train()
     for step, batch in enumerate(plan, 1):
         for part in optimizer.param_groups:
-            part["lr"] = rate(settings, (epoch + (step - 1) / len(plan)) / settings.epochs)
+            part["lr"] = rate(stage, (epoch + (step - 1) / len(plan)) / stage.epochs)
         with torch.autocast("cpu", torch.bfloat16):
             rewards = model(**collate(batch, tokenizer)).logits
-        loss = bradley_terry_loss(rewards.squeeze(-1).float(), batch, settings.off_topic_weight)
+        loss = bradley_terry_loss(rewards.squeeze(-1).float(), batch, stage.off_topic_weight)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -175,21 +190,22 @@ def fit(
     split: Split,
     settings: Settings,
     out: Path,
-    first_epoch: int = 0,
+    done: int = 0,
 ) -> None:
     """Train in place, saving after every epoch and printing accuracy on the development prompts.
 
-    An epoch depends on nothing but the saved weights and its own number: its seeds and optimiser are new. So a
-    run that was interrupted can go on at an epoch.
+    An epoch depends on nothing but the saved weights, its stage and its number in it: its seeds and optimiser are
+    new. So a run that was interrupted can go on where so many epochs, over all stages, are ``done``.
     """
-    similar = similar_groups(base_model_folder(), split.train)
     encoder = Encoder(tokenizer, settings)
-    for epoch in range(first_epoch, settings.epochs):
-        torch.manual_seed(settings.seed + epoch)
-        rng = random.Random(settings.seed + epoch)
-        sampler = OffTopicSampler(split.train, similar, rng)
-        items = list(epoch_items(split.train, sampler, encoder, settings, rng))
-        train_epoch(model, tokenizer, batches(items, settings.tokens_a_batch, rng), settings, epoch)
+    epochs = [(stage, epoch) for stage in settings.stages for epoch in range(stage.epochs)]
+    for stage, epoch in epochs[done:]:
+        torch.manual_seed(stage.seed + epoch)
+        rng = random.Random(stage.seed + epoch)
+        groups = repeated(split.train, stage.repeats, rng)
+        sampler = OffTopicSampler(groups, similar_groups(base_model_folder(), groups), rng)
+        items = list(epoch_items(groups, sampler, encoder, settings, rng))
+        train_epoch(model, tokenizer, batches(items, settings.tokens_a_batch, rng), stage, epoch)
         model.half().save_pretrained(out)
         model.float()
         print(evaluate.as_text(evaluate.measure(model, tokenizer, split.dev)), flush=True)
@@ -216,7 +232,7 @@ def main() -> None:
     parser.add_argument("--sources", type=Path, required=True, help="folder that contains ship/")
     parser.add_argument("--out", type=Path, required=True, help="folder to write the model to")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
-    parser.add_argument("--done", type=int, default=0, help="epochs already done by an interrupted run into --out")
+    parser.add_argument("--done", type=int, default=0, help="epochs, over all stages, that --out has behind it")
     options = parser.parse_args()
     settings = Settings()
     torch.set_num_threads(options.threads)

@@ -11,6 +11,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from builders.demo_model.data import load_split
 from builders.demo_model.evaluate import off_topic_pairs, score
+from builders.demo_model.settings import Settings
 from builders.split import HELD_OUT_PERCENT, is_held_out, prompt_key
 from tests.source_data import needed_source_data
 
@@ -99,6 +100,14 @@ def test_card_states_what_was_recorded() -> None:
     assert "license:" in card
     for kind, result in recorded().items():
         assert f"{result['accuracy']:.3f} [{result['low']:.3f}, {result['high']:.3f}]" in card, kind
+
+
+def test_card_tells_of_both_stages_and_of_both_configurations_measured() -> None:
+    card = (FOLDER / "README.md").read_text()
+    assert "Two configurations were measured" in card
+    for stage in Settings().stages:
+        assert f"| {stage.learning_rate:.1e} |" in card
+        assert all(f"{source} {times:g}" in card for source, times in stage.repeats.items())
 
 
 def test_held_out_replies_beat_replies_to_other_prompts() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ import torch
 from builders.demo_model.data import Comparison, Group, plain_solution
 from builders.demo_model.evaluate import Pair, accuracy, labelled_pairs, off_topic_pairs
 from builders.demo_model.off_topic import OffTopicSampler
-from builders.demo_model.train import Item, batches, bradley_terry_loss
+from builders.demo_model.settings import Settings, Stage
+from builders.demo_model.train import Item, batches, bradley_terry_loss, rate, repeated
+from rmaudit.resources import demo_model_dir
 
 
 def group(source: str, prompt: str, *replies: str, kind: str = "pandalm") -> Group:
@@ -50,6 +54,32 @@ def test_batches_hold_every_item_once_within_the_token_budget() -> None:
     made = batches(list(items), 1000, random.Random(0))
     assert sorted(one.length for batch in made for one in batch) == [one.length for one in items]
     assert all(sum(3 for _ in batch) * max(one.length for one in batch) <= 1000 for batch in made)
+
+
+def test_without_repeats_groups_stay_in_order_and_nothing_is_drawn() -> None:
+    groups, rng = [group("a", f"{n}?", "1", "I") for n in range(9)], random.Random(0)
+    assert repeated(groups, {}, rng) == groups
+    assert rng.getstate() == random.Random(0).getstate()
+
+
+def test_groups_are_taken_as_often_as_their_source_says() -> None:
+    groups = [group(source, f"{source}{n}?", "1", "I") for source in "abc" for n in range(400)]
+    taken = repeated(groups, {"a": 2, "b": 0.25}, random.Random(0))
+    times = Counter(one.source for one in taken)
+    assert (times["a"], times["c"]) == (800, 400)
+    assert 70 < times["b"] < 130
+    assert set(Counter(one.key for one in taken if one.source == "a").values()) == {2}
+    assert taken != sorted(taken, key=groups.index)
+
+
+def test_the_rate_of_a_stage_rises_to_its_peak_and_falls_to_zero() -> None:
+    stage = Stage(epochs=1, learning_rate=2.0, off_topic_weight=1.0, seed=0, warmup_share=0.2)
+    assert [rate(stage, done) for done in (0.0, 0.1, 0.2, 0.6, 1.0)] == pytest.approx([0.0, 1.0, 2.0, 1.0, 0.0])
+
+
+def test_repeats_name_sources_that_exist() -> None:
+    trained = json.loads((demo_model_dir() / "evaluation.json").read_text(encoding="utf-8"))["training"]
+    assert {source for stage in Settings().stages for source in stage.repeats} <= set(trained)
 
 
 def test_off_topic_replies_come_from_other_prompts() -> None:
