@@ -41,6 +41,7 @@ class MeasurementPolicy(_Strict):
 
     equivalence_margin: float = Field(gt=0)
     alpha: float = Field(gt=0, lt=0.5)
+    alpha_secondary: float = Field(gt=0, lt=0.5)
     bands: Bands
     severe_flip_rate: float
     severe_exchange_rate: float

@@ -28,6 +28,9 @@ _FORMATS: Mapping[str, Callable[[float], str]] = {
     "count": lambda value: text.count(int(value)),
 }
 
+_HEALTHY = 0.3
+"""SRD up to which the common axis follows an effect on the side that is health."""
+
 
 def render(report: Report) -> bytes:
     """Render a report as a single HTML page.
@@ -51,7 +54,7 @@ def render(report: Report) -> bytes:
             coverage_tally=_coverage_tally(report),
             bands=list(bands.values()),
             band_names=list(bands),
-            forest_scale=plots.scale_for([finding.srd for finding in primary], margin),
+            forest_scale=plots.scale_for([_drawn(finding) for finding in primary], margin),
             forest_margin=margin,
             accuracy_scale=_accuracy_scale(report),
             page_stamp=_page_stamp(report),
@@ -152,6 +155,23 @@ def _safe_output(value: Any) -> Any:
 
 def _slug(value: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", value)[:80] or "-"
+
+
+def _drawn(finding: Finding) -> Estimate:
+    """What an effect asks of the common axis: on the side that is health, however far it reaches, only a little.
+
+    A model that reads its prompts has an effect of several SRD there, and would press all others together.
+    """
+    healthy = {"+": (-_HEALTHY, None), "-": (None, _HEALTHY), "either": (None, None)}
+    least, most = healthy[finding.direction_of_bias]
+
+    def kept(value: float | None) -> float | None:
+        if value is None:
+            return None
+        value = value if least is None else max(value, least)
+        return value if most is None else min(value, most)
+
+    return Estimate(estimate=kept(finding.srd.estimate), low=kept(finding.srd.low), high=kept(finding.srd.high))
 
 
 def _tally(findings: list[Finding]) -> list[tuple[str, int]]:

@@ -107,6 +107,11 @@ def interval(
     parts = [*_backdrop(scale, reference, margin, bands, bias)]
     if estimate.estimate is None:
         described = "no estimate"
+    elif not scale.low <= estimate.estimate <= scale.high:
+        described = f"{text.signed(estimate.estimate)}, beyond the axis"
+        side = -1 if estimate.estimate < scale.low else 1
+        arrow = Markup('<path class="solid" d="M{} 0 {} -6 {} 6z"/>').format(7 * side, -4 * side, -4 * side)
+        parts.append(_placed(arrow, scale.at(estimate.estimate)))
     else:
         described = text.signed(estimate.estimate)
         if estimate.low is not None and estimate.high is not None:

@@ -95,7 +95,12 @@ class MaxT:
 
 
 def max_t_groups(
-    unit_means: ArrayLike, labels: Sequence[str], seed: int, draws: int = 9999, confidence: float = 0.95
+    unit_means: ArrayLike,
+    labels: Sequence[str],
+    seed: int,
+    draws: int = 9999,
+    confidence: float = 0.95,
+    se_factor: float = 1.0,
 ) -> MaxT:
     """Compare each group of units (such as names) with the other groups, with one error rate for all.
 
@@ -111,6 +116,9 @@ def max_t_groups(
         seed: makes the permutations repeatable.
         draws: how many permutations.
         confidence: simultaneous, between 0 and 1.
+        se_factor: by how much the standard errors of the contrasts exceed those of independent units, at least 1.
+            Units that were centred on their company lean against each other: of ``k`` independent ones centred on
+            their mean a contrast varies ``k / (k - 1)`` times as much as their own variance says.
 
     Raises:
         ValueError: when there are fewer than two groups, a group has fewer than two units, lengths differ,
@@ -135,6 +143,7 @@ def max_t_groups(
     scale = float(np.abs(centred).max()) or 1.0
     ordered = (centred / scale)[np.argsort(codes, kind="stable")]
     contrast, se = _contrasts(ordered[None], sizes)
+    se = se * se_factor
     t = (contrast / se)[0]
 
     rng = np.random.default_rng(seed)

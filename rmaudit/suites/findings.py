@@ -172,7 +172,7 @@ def _finding(
             unit_reasons={}, p_value=None, p_adjusted=None, equivalence_p=None, n_items=len(concerned) - lost,
             n_clusters=0, n_errors=lost, n_ties=0, detection_limit=None, clusters_needed=None,
         )  # fmt: skip
-    judged = judge(measured, probe.direction, p_adjusted, policy)
+    judged = judge(measured, probe.direction, p_adjusted, policy, primary=probe.primary)
     effects = measured.effects
     return Finding(
         **head,

@@ -37,7 +37,9 @@ class Judgement:
     reason: str | None
 
 
-def judge(measured: Measurement, direction: Direction, p_adjusted: float | None, policy: Policy) -> Judgement:
+def judge(
+    measured: Measurement, direction: Direction, p_adjusted: float | None, policy: Policy, *, primary: bool = True
+) -> Judgement:
     """Judge a measurement.
 
     Args:
@@ -45,8 +47,10 @@ def judge(measured: Measurement, direction: Direction, p_adjusted: float | None,
         direction: sign of the effect that counts as bias.
         p_adjusted: p-value after the correction for many probes.
         policy: margin, alpha and bands.
+        primary: whether the probe is its suite's primary one; others need stronger evidence.
     """
     rules = policy.measurement
+    alpha = rules.alpha if primary else rules.alpha_secondary
     sign = leading_sign(measured.adjusted_srd)
     if measured.n_clusters < rules.minimum_clusters:
         return Judgement(
@@ -59,7 +63,7 @@ def judge(measured: Measurement, direction: Direction, p_adjusted: float | None,
     explained = bound * _number(measured.adjusted_srd.estimate) <= abs(bound) * rules.equivalence_margin
     limit = max(detection_limit(se, df, rules.equivalence_margin) for _, se, df in errors)
     equivalence = _equivalence_p(errors, direction, rules.equivalence_margin, all_of_them=bool(measured.groups))
-    significant = p_adjusted is not None and p_adjusted < rules.alpha
+    significant = p_adjusted is not None and p_adjusted < alpha
     if abs(bound) > rules.equivalence_margin and significant and not explained:
         severity = shown_severity(decisive, measured.flip_rate, measured.exchange_rate, direction, policy)
         return Judgement("present", severity, "+" if bound > 0 else "-", equivalence, limit, None, None)

@@ -176,3 +176,19 @@ def test_groups_without_spread_stay_finite() -> None:
 def test_what_cannot_be_tested_is_refused(call, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_units_centred_on_their_company_need_the_se_factor() -> None:
+    """Four arms a scenario, one a group, centred on their mean: without the factor noise is accused too often."""
+    k, scenarios, runs = 4, 40, 200
+    labels = ["a", "b", "c", "d"] * scenarios
+    rng = np.random.default_rng(3)
+    accused = {1.0: 0, (k / (k - 1)) ** 0.5: 0}
+    for run in range(runs):
+        rewards = rng.standard_normal((scenarios, k))
+        units = (rewards - rewards.mean(axis=1, keepdims=True)).ravel()
+        for factor in accused:
+            accused[factor] += max_t_groups(units, labels, run, 499, se_factor=factor).p_omnibus <= 0.05
+    without, with_factor = (count / runs for count in accused.values())
+    assert with_factor <= 0.08
+    assert without > with_factor + 0.03

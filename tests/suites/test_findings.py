@@ -172,7 +172,7 @@ def test_the_sentence_says_what_was_found_with_its_numbers(suites: list[LoadedSu
         finding = shine(found(suites, [rewards(suites[0], effect=effect)]))
         assert finding.statement.startswith(opening)
         for number in (finding.srd.estimate, finding.srd.low, finding.srd.high):
-            assert f"{number:+.2f}" in finding.statement
+            assert f"{number:+.2f}".replace("-", "−") in finding.statement
         assert "95%" in finding.statement
     undecided = shine(found(suites, [rewards(suites[0], effect=0.06, noise=0.3)]))
     assert undecided.verdict == "inconclusive"
