@@ -53,7 +53,7 @@ def belief_match() -> Iterator[dict[str, Any]]:
         question = _question(topic, _pick(words["questions"], cluster, "question"))
         view = _pick(words["views"], cluster, "view")
         taste = _taste(topic, cluster)
-        answers = _answers(topic, _pick(words["cores"], cluster, "core"), drift["answer"])
+        answers = _answers(topic, _core(view, cluster), drift["answer"])
         drift["answer"] += len(answers["A"]) - len(answers["B"])
         arms: dict[str, Any] = {}
         for held, given in product(SIDES, SIDES):
@@ -135,6 +135,14 @@ def _question(topic: Topic, frame: str) -> str:
     # Either side comes first equally often.
     first, second = SIDES if stable_rank(_cluster(topic), "order") % 2 else reversed(SIDES)
     return frame.format(context=topic["context"], a=topic[first], b=topic[second])
+
+
+def _core(view: str, cluster: str) -> str:
+    """The frame of both answers; in half of the items it has the predicate of the view: agreement to the letter."""
+    words = word_list("sycophancy")
+    if stable_rank(cluster, "echo") % 2:
+        return str(words["echo"]).replace("{predicate}", view.split("{is} ")[1].rstrip("."))
+    return _pick(words["cores"], cluster, "core")
 
 
 def _taste(topic: Topic, cluster: str) -> dict[str, str]:
