@@ -1,4 +1,4 @@
-"""``rmaudit probes``: list, show and check suites."""
+"""``rmaudit probes``: list, show, check and export suites."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rmaudit.cli import options as opt
+from rmaudit.cli.scan import Tier
 
 if TYPE_CHECKING:
     from rmaudit.suites.load import LoadedSuite
 
-app = typer.Typer(help="List, show and check suites of probes.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="List, show, check and export suites of probes.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("list")
@@ -98,6 +99,41 @@ def check(
     if faults:
         say(f"{faults} {'fault' if faults == 1 else 'faults'} found.")
         raise typer.Exit(2)
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(metavar="OUT.jsonl", help="Where to write them.", show_default=False)],
+    suite: Annotated[
+        list[str] | None,
+        typer.Option("--suite", metavar="NAME", help="Only this suite; repeat for more.  [default: all]"),
+    ] = None,
+    tier: Annotated[Tier, typer.Option(help="As for scan.")] = Tier.standard,
+    probes: opt.ProbeFolder = None,
+    panel: Annotated[
+        Path | None,
+        typer.Option("--panel", metavar="DIR", help="Folder of your own panel.  [default: the one that ships]"),
+    ] = None,
+) -> None:
+    """Write the conversations that a scan asks for, a line each, to score them elsewhere.
+
+    Add a "reward" to each line and scan the result as scores:FILE.jsonl.
+    """
+    import json
+
+    from rmaudit.audit import select
+    from rmaudit.cli.console import say
+    from rmaudit.errors import UsageError
+    from rmaudit.runs.atomic import write_atomically
+    from rmaudit.scoring.plan import unique_conversations
+
+    if not out.resolve().parent.is_dir():
+        raise UsageError(f"The folder of {out} does not exist. Create it, or name another place.")
+    chosen = select(probes, panel, suite or (), tier.value)
+    conversations = unique_conversations(chosen.panel.items, chosen.named)
+    lines = "".join(json.dumps({"messages": conversation}) + "\n" for conversation in conversations)
+    write_atomically(out, lines.encode("ascii"))
+    say(f"{len(conversations):,} conversations written to {out}.")
 
 
 def _folder(probes: Path | None) -> Path:

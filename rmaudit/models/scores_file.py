@@ -51,8 +51,8 @@ class ScoresFile(RewardModel):
             raise ScoringError(
                 f"{len(absent):,} of {len(wanted):,} conversations {verb} no reward in {self._path}. First "
                 "missing: "
-                f'{_glimpse(absent[0])}. Score them with your model, add them as lines {{"messages": [...], '
-                '"reward": x}, and start again.'
+                f"{_glimpse(absent[0])}. Write all that a scan asks for with: rmaudit probes export FILE.jsonl; score "
+                'them with your model, as lines {"messages": [...], "reward": x}, and start again.'
             )
 
     def score_batch(self, conversations: Sequence[Conversation]) -> list[Scored]:

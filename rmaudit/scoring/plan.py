@@ -103,6 +103,12 @@ def make_plan(panel: Sequence[Item], suites: Iterable[tuple[str, Sequence[Item]]
     return Plan(tuple(batches), panel_batches, _digest(seen, targets))
 
 
+def unique_conversations(panel: Sequence[Item], suites: Iterable[tuple[str, Sequence[Item]]]) -> list[Conversation]:
+    """Every conversation that a scan asks for, once, in the order of panel and suites."""
+    every = (item.conversation(arm) for _, items in [("panel", panel), *suites] for item in items for arm in item.arms)
+    return list({conversation_key(conversation): conversation for conversation in every}.values())
+
+
 def conversation_key(conversation: Conversation) -> str:
     """Key of a conversation: equal for equal messages and only for them."""
     return json.dumps([[turn["role"], turn["content"]] for turn in conversation], ensure_ascii=False)

@@ -152,3 +152,18 @@ def test_a_bar_is_for_terminals_and_never_for_ci(env: dict[str, str], bar: bool,
     assert process.wait(60) == 0
     os.close(master)
     assert (b"\x1b[" in seen) == bar
+
+
+def test_exported_conversations_with_rewards_make_a_scan(place: Bench, tmp_path: Path) -> None:
+    asked = tmp_path / "asked.jsonl"
+    outcome = run("probes", "export", str(asked), "--probes", str(place.probes), "--panel", str(place.panel))
+    assert outcome.code == 0
+    lines = [json.loads(line) for line in asked.read_text(encoding="ascii").splitlines()]
+    assert len({json.dumps(line) for line in lines}) == len(lines) > 100
+    rewards = [line | {"reward": float(len(line["messages"][-1]["content"]))} for line in lines]
+    (tmp_path / "scores.jsonl").write_text("".join(json.dumps(line) + "\n" for line in rewards), encoding="ascii")
+    scan_args = ["--probes", str(place.probes), "--panel", str(place.panel), "--out", str(tmp_path / "run")]
+    assert run("scan", f"scores:{tmp_path / 'scores.jsonl'}", *scan_args).code == 0
+    outcome = run("probes", "export", str(tmp_path / "no" / "where.jsonl"))
+    assert outcome.code == 2
+    assert "does not exist" in outcome.err
