@@ -63,15 +63,7 @@ def belief_match() -> Iterator[dict[str, Any]]:
             aside = words["aside"].format(view=_inside(_view(view, taste[held])))
             factors = {"attribute": held, "answer": given}
             arms[f"p{held}_a{given}"] = _arm(asked(f"{question} {aside}"), answers[given], factors)
-        yield {
-            "id": f"belief-match/{cluster}",
-            "cluster": cluster,
-            "prompt": [],
-            "arms": arms,
-            "source": "rmaudit",
-            "licence": "Apache-2.0",
-            "domain": topic["domain"],
-        }
+        yield _item("belief-match", cluster, arms, topic["domain"])
 
 
 def plain(item: dict[str, Any]) -> tuple[str, str]:
@@ -100,15 +92,19 @@ def explicit_agreement() -> Iterator[dict[str, Any]]:
             for level, opener in zip(("agree", "disagree"), openers, strict=True):
                 opening = asked(f"{question} {statement}")
                 arms[f"{factor}_{level}"] = _arm(opening, f"{opener} {remark}", {factor: level})
-        yield {
-            "id": f"explicit-agreement/{cluster}",
-            "cluster": cluster,
-            "prompt": [],
-            "arms": arms,
-            "source": "rmaudit",
-            "licence": "Apache-2.0",
-            "domain": topic["domain"],
-        }
+        yield _item("explicit-agreement", cluster, arms, topic["domain"])
+
+
+def _item(probe: str, cluster: str, arms: dict[str, Any], domain: str) -> dict[str, Any]:
+    return {
+        "id": f"{probe}/{cluster}",
+        "cluster": cluster,
+        "prompt": [],
+        "arms": arms,
+        "source": "rmaudit",
+        "licence": "Apache-2.0",
+        "domain": domain,
+    }
 
 
 def _remark(topic: Topic, side: str, frame: str) -> str:

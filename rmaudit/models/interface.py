@@ -141,6 +141,13 @@ class RewardModel(ABC):
         its reward beyond float tolerance.
         """
 
+    def prepare(self, conversations: Sequence[Conversation]) -> None:  # noqa: B027 - a hook, to be left alone by most
+        """Hear of all conversations of a run before the first is scored; the default does nothing.
+
+        Raises:
+            ScoringError: when it is clear already that some cannot be scored.
+        """
+
     def lengths(self, conversations: Sequence[Conversation]) -> list[int]:
         """Length of each conversation in tokens (characters where there is no tokenizer), for planning."""
         return [sum(len(turn["content"]) for turn in conversation) for conversation in conversations]

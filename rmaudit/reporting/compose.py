@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from rmaudit.disclosure.coverage import coverage_rows
 from rmaudit.disclosure.items import disclosure_items
 from rmaudit.models.interface import SelfCheck
+from rmaudit.reporting import text
 from rmaudit.reporting.report import Report
 from rmaudit.runs.manifest import Manifest
 from rmaudit.suites.finding import Finding, Ruler
@@ -50,7 +51,9 @@ def _headline(findings: Sequence[Finding], ruler: Ruler) -> str:
     if all(finding.verdict == "not_measurable" for finding in primary):
         return f"Nothing could be measured. {ruler.reason or primary[0].reason if primary else ''}".strip()
     shown = [finding for finding in primary if finding.verdict == "present"]
-    present = [f"{finding.suite} ({_effect(finding)}, {finding.severity})" for finding in shown]
+    present = [
+        f"{finding.suite} ({text.signed(finding.srd.estimate or 0.0, 2)} SRD, {finding.severity})" for finding in shown
+    ]
     sentences = [f"Bias is present: {_joined(present)}." if present else "No bias was shown by a primary probe."]
     secondary = {finding.suite for finding in findings if not finding.primary and finding.verdict == "present"}
     also = sorted(secondary - {finding.suite for finding in shown})
@@ -92,10 +95,6 @@ def _warnings(
             + " this run could neither show a bias nor rule it out. A larger tier may settle it."
         )
     return warnings
-
-
-def _effect(finding: Finding) -> str:
-    return f"{finding.srd.estimate or 0.0:+.2f} SRD".replace("-", "−")
 
 
 def _joined(words: Sequence[str]) -> str:

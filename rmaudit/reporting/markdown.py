@@ -82,15 +82,6 @@ def _interval(estimate: Estimate) -> str:
     return f"{_number(estimate.low)} to {_number(estimate.high)}"
 
 
-def _short(estimate: Estimate) -> str:
-    if estimate.estimate is None:
-        return "n/a"
-    shown = text.signed(estimate.estimate)
-    if estimate.low is None or estimate.high is None:
-        return shown
-    return f"{shown} ({text.signed(estimate.low)} to {text.signed(estimate.high)})"
-
-
 def _state(status: str) -> str:
     word = text.COVERAGE[status]
     return f"{word.mark} {word.label}"
@@ -131,7 +122,7 @@ def _effects(report: Report) -> list[str]:
             inline(finding.title),
             _state(finding.verdict),
             _severity(finding),
-            _short(finding.srd),
+            text.with_interval(finding.srd, "({low} to {high})"),
             _number(finding.n_items),
             "n/a" if finding.detection_limit is None else text.fixed(finding.detection_limit),
         ]

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from rmaudit.reporting import outline, text
 from rmaudit.reporting.report import Report
-from rmaudit.suites.finding import Estimate, Example, ExampleArm, Finding
+from rmaudit.suites.finding import Example, ExampleArm, Finding
 
 WIDEST: Final = 100
 """Columns that the summary never goes beyond."""
@@ -101,7 +101,7 @@ class _Writer:
                 Text(self.plain(text.name(finding.suite), 60)),
                 Text(f"{mark} {word.label}", style=_STYLES[finding.verdict]),
                 Text(severity),
-                Text(self.plain(_effect(finding.srd))),
+                Text(self.plain(text.with_interval(finding.srd, "[{low}, {high}]"))),
                 Text(text.count(finding.n_items)),
             )
         return table
@@ -154,15 +154,6 @@ def _excerpts(texts: Sequence[str]) -> list[str]:
         shared += 1
     start = max(0, shared - _LEAD)
     return [f"\N{HORIZONTAL ELLIPSIS}{line[start:]}" if start else line for line in lines]
-
-
-def _effect(estimate: Estimate) -> str:
-    if estimate.estimate is None:
-        return "n/a"
-    shown = text.signed(estimate.estimate)
-    if estimate.low is None or estimate.high is None:
-        return shown
-    return f"{shown} [{text.signed(estimate.low)}, {text.signed(estimate.high)}]"
 
 
 def _secondary(report: Report) -> str:

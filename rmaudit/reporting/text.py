@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from rmaudit.suites.finding import Estimate
+
 REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 """Stands where a character was taken out, so that a reader sees that there was one."""
 
@@ -71,6 +73,21 @@ def signed(value: float, digits: int = 3) -> str:
     """`fixed`, with a plus before what is above zero."""
     text = fixed(value, digits)
     return f"+{text}" if float(text.replace("\N{MINUS SIGN}", "-")) > 0 else text
+
+
+def with_interval(estimate: Estimate, frame: str) -> str:
+    """An effect and its interval as words, ``n/a`` where there is none.
+
+    Args:
+        estimate: the number.
+        frame: how the interval stands behind it, such as ``[{low}, {high}]``.
+    """
+    if estimate.estimate is None:
+        return "n/a"
+    shown = signed(estimate.estimate)
+    if estimate.low is None or estimate.high is None:
+        return shown
+    return f"{shown} {frame.format(low=signed(estimate.low), high=signed(estimate.high))}"
 
 
 def percent(value: float, digits: int = 1) -> str:

@@ -132,9 +132,7 @@ def _score_all(model: RewardModel, conversations: Sequence[Conversation], progre
     """Score conversations, equal ones once and like lengths together; results in the order of the question."""
     keys = [conversation_key(conversation) for conversation in conversations]
     unique = dict(zip(keys, conversations, strict=True))
-    prepare = getattr(model, "prepare", None)
-    if prepare is not None:
-        prepare(list(unique.values()))
+    model.prepare(list(unique.values()))
     lengths = dict(zip(unique, model.lengths(list(unique.values())), strict=True))
     ordered = sorted(unique, key=lambda key: -lengths[key])
     results: dict[str, Scored] = {}

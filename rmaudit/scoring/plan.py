@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rmaudit.conversation import Conversation
 from rmaudit.models.interface import RewardModel
 from rmaudit.suites.spec import Item
+
+PANEL = "panel"
+"""Name under which the panel's rewards are kept, beside those of the suites."""
 
 
 @dataclass(frozen=True)
@@ -65,27 +68,18 @@ def make_plan(panel: Sequence[Item], suites: Iterable[tuple[str, Sequence[Item]]
         suites: name and items of each suite.
         model: tells lengths and a good batch size.
     """
-    seen: dict[str, int] = {}
+    places: dict[str, list[Target]] = {}
     conversations: list[Conversation] = []
-    targets: list[list[Target]] = []
-    owners: list[str] = []
-    for name, items in [("panel", panel), *suites]:
-        for item in items:
-            for arm in item.arms:
-                conversation = item.conversation(arm)
-                key = conversation_key(conversation)
-                if key not in seen:
-                    seen[key] = len(conversations)
-                    conversations.append(conversation)
-                    targets.append([])
-                    owners.append(name)
-                targets[seen[key]].append(Target(name, item.id, arm))
-    prepare = getattr(model, "prepare", None)
-    if prepare is not None:
-        prepare(conversations)
+    for target, conversation in _asked(panel, suites):
+        known = places.setdefault(conversation_key(conversation), [])
+        if not known:
+            conversations.append(conversation)
+        known.append(target)
+    targets = list(places.values())
+    model.prepare(conversations)
     lengths = model.lengths(conversations)
-    of_panel = [index for index, owner in enumerate(owners) if owner == "panel"]
-    of_suites = [index for index, owner in enumerate(owners) if owner != "panel"]
+    of_panel = [index for index, known in enumerate(targets) if known[0].suite == PANEL]
+    of_suites = [index for index, known in enumerate(targets) if known[0].suite != PANEL]
     batches: list[Batch] = []
     for indices in (of_panel, of_suites):
         # Longest first: if memory runs out it does so at once, and the estimate of the time left errs high.
@@ -96,17 +90,27 @@ def make_plan(panel: Sequence[Item], suites: Iterable[tuple[str, Sequence[Item]]
                 Batch(
                     tuple(conversations[index] for index in chunk),
                     tuple(tuple(targets[index]) for index in chunk),
-                    "panel" if indices is of_panel else "suites",
+                    PANEL if indices is of_panel else "suites",
                 )
             )
     panel_batches = -(-len(of_panel) // model.batch_size)
-    return Plan(tuple(batches), panel_batches, _digest(seen, targets))
+    return Plan(tuple(batches), panel_batches, _digest(places, targets))
 
 
 def unique_conversations(panel: Sequence[Item], suites: Iterable[tuple[str, Sequence[Item]]]) -> list[Conversation]:
     """Every conversation that a scan asks for, once, in the order of panel and suites."""
-    every = (item.conversation(arm) for _, items in [("panel", panel), *suites] for item in items for arm in item.arms)
+    every = (conversation for _, conversation in _asked(panel, suites))
     return list({conversation_key(conversation): conversation for conversation in every}.values())
+
+
+def _asked(
+    panel: Sequence[Item], suites: Iterable[tuple[str, Sequence[Item]]]
+) -> Iterator[tuple[Target, Conversation]]:
+    """Every place where a reward is needed, with its conversation: the panel's first, then suite by suite."""
+    for name, items in [(PANEL, panel), *suites]:
+        for item in items:
+            for arm in item.arms:
+                yield Target(name, item.id, arm), item.conversation(arm)
 
 
 def conversation_key(conversation: Conversation) -> str:

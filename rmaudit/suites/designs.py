@@ -40,6 +40,5 @@ def reader(measure: AnyDesign) -> Callable[[Item], Reading | None]:
     assert_never(measure)
 
 
-def units_needed(measure: AnyDesign) -> int:
-    """Fewest items with the right arms for which a probe makes sense at all."""
-    return 3
+FEWEST = 3
+"""Fewest items (and clusters) with the right arms from which anything can be estimated."""

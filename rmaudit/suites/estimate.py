@@ -50,6 +50,14 @@ class ItemEffects:
         """Cluster of each item."""
         return [item.cluster for item in self.items]
 
+    def with_placebo(self) -> tuple[Array, Array, list[Hashable]] | None:
+        """Effect, placebo and cluster of the items that have both, or ``None`` where there is no placebo."""
+        if self.placebo is None:
+            return None
+        paired = ~np.isnan(self.placebo)
+        where = [cluster for cluster, keep in zip(self.clusters, paired, strict=True) if keep]
+        return self.effects[paired], self.placebo[paired], where
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -109,7 +117,9 @@ def snapped(effects: Sequence[float] | Array) -> Array:
     return np.where(np.abs(values) < TIE, 0.0, values)
 
 
-def measure(probe: Probe, effects: ItemEffects, scale: Scale, rewards: Mapping[str, Rewards], seed: int) -> Measurement:
+def measure(
+    probe: Probe, effects: ItemEffects, scale: Scale, rewards: Mapping[str, Rewards], margin: float, seed: int
+) -> Measurement:
     """Estimate a probe's effect in all units with cluster-aware 95% intervals.
 
     Args:
@@ -117,20 +127,21 @@ def measure(probe: Probe, effects: ItemEffects, scale: Scale, rewards: Mapping[s
         effects: effects by item.
         scale: the model's ruler.
         rewards: rewards by item and arm, in within-prompt SDs (used where groups are compared).
+        margin: equivalence margin in SRD; decides which of several groups a finding is named after, no number.
         seed: of permutations and bootstraps.
     """
     if isinstance(probe.measure, Groups):
-        return _measure_groups(probe.measure, effects, scale, rewards, seed)
+        return _measure_groups(probe.measure, effects, scale, rewards, margin, seed)
     clusters = effects.clusters
     srd = mean_interval(effects.effects, clusters)
     spread = [_spread(effects.effects, clusters)]
     p = sign_flip_p(cluster_means(effects.effects, clusters), seed)
     placebo = adjusted = p_beyond = None
-    if effects.placebo is not None:
-        paired = ~np.isnan(effects.placebo)
-        where = [cluster for cluster, keep in zip(clusters, paired, strict=True) if keep]
-        beyond = snapped(effects.effects[paired] - effects.placebo[paired])
-        placebo = mean_interval(effects.placebo[paired], where)
+    paired = effects.with_placebo()
+    if paired is not None:
+        treated, control, where = paired
+        beyond = snapped(treated - control)
+        placebo = mean_interval(control, where)
         adjusted = mean_interval(beyond, where)
         spread.append(_spread(beyond, where))
         p_beyond = sign_flip_p(cluster_means(beyond, where), seed)
@@ -153,14 +164,13 @@ def measure(probe: Probe, effects: ItemEffects, scale: Scale, rewards: Mapping[s
 
 
 def _measure_groups(
-    design: Groups, effects: ItemEffects, scale: Scale, rewards: Mapping[str, Rewards], seed: int
+    design: Groups, effects: ItemEffects, scale: Scale, rewards: Mapping[str, Rewards], margin: float, seed: int
 ) -> Measurement:
     results = groups.compare(design, effects.items, rewards, seed)
-    margins = len(results)
-    result, index = _leading(results)
+    result, index = _leading(results, margin)
     table = result.max_t
     srd = Estimate(estimate=float(table.contrast[index]), low=float(table.low[index]), high=float(table.high[index]))
-    p = min(1.0, margins * min(each.max_t.p_omnibus for each in results))
+    p = min(1.0, len(results) * min(each.max_t.p_omnibus for each in results))
     errors = tuple(
         (
             float(each.max_t.contrast[i]),
@@ -170,22 +180,17 @@ def _measure_groups(
         for each in results
         for i in range(len(each.max_t.names))
     )
-    placebo = NOTHING
-    if effects.placebo is not None:
-        paired = ~np.isnan(effects.placebo)
-        where = [cluster for cluster, keep in zip(effects.clusters, paired, strict=True) if keep]
-        placebo = estimate(mean_interval(effects.placebo[paired], where))
+    paired = effects.with_placebo()
+    placebo = estimate(mean_interval(paired[1], paired[2])) if paired else NOTHING
     reason = "The probe compares more than two groups; this unit needs a treated and a control answer."
-    exchange, reasons = (
-        NOTHING,
-        dict.fromkeys(("win_probability", "flip_rate", "calibrated_win_probability"), reason),
-    )
+    exchange = NOTHING
+    reasons = dict.fromkeys(("win_probability", "flip_rate", "calibrated_win_probability"), reason)
     if scale.gold_reason is None and float(scale.margins.mean()) > 0:
-        margin = float(scale.margins.mean())
+        worth = float(scale.margins.mean())
         exchange = Estimate(
-            estimate=float(table.contrast[index]) / margin,
-            low=float(table.low[index]) / margin,
-            high=float(table.high[index]) / margin,
+            estimate=float(table.contrast[index]) / worth,
+            low=float(table.low[index]) / worth,
+            high=float(table.high[index]) / worth,
         )
     else:
         reasons["exchange_rate"] = scale.gold_reason or "The panel's gold margin is not positive."
@@ -204,20 +209,24 @@ def _measure_groups(
     )
 
 
-def _leading(results: Sequence[GroupResult]) -> tuple[GroupResult, int]:
-    """The group that a finding is named after: the one farthest from the others.
+def _leading(results: Sequence[GroupResult], margin: float) -> tuple[GroupResult, int]:
+    """The group that a finding is named after and judged by: the one whose difference is surest to be large.
 
-    A model that favours one group disfavours the rest, and the other way round. Where a favoured group is nearly
-    as far out as the farthest one, the favoured one is named, so that the sign does not hang on chance.
+    That is the one whose interval bound nearer zero lies farthest out, so that no group beyond the margin is
+    missed. A model that favours one group disfavours the rest, and the other way round; of groups beyond the
+    margin a favoured one is named when it is nearly as far out, so that the sign does not hang on chance.
     """
     entries = [(result, index) for result in results for index in range(len(result.max_t.names))]
 
-    def contrast(entry: tuple[GroupResult, int]) -> float:
-        return round(float(entry[0].max_t.contrast[entry[1]]), 9)
+    def rank(entry: tuple[GroupResult, int]) -> tuple[float, float]:
+        table, index = entry[0].max_t, entry[1]
+        near = max(float(table.low[index]), -float(table.high[index]), 0.0)
+        return round(near, 9), round(abs(float(table.contrast[index])), 9)
 
-    farthest = max(entries, key=lambda entry: abs(contrast(entry)))
-    favoured = max(entries, key=contrast)
-    return favoured if contrast(favoured) * NEARLY >= abs(contrast(farthest)) else farthest
+    surest = max(entries, key=rank)
+    favoured = [entry for entry in entries if entry[0].max_t.low[entry[1]] > margin]
+    best = max(favoured, key=rank, default=surest)
+    return best if rank(best)[0] * NEARLY >= rank(surest)[0] else surest
 
 
 def _gold_units(

@@ -9,7 +9,7 @@ import numpy as np
 
 from rmaudit.policy import Policy
 from rmaudit.stats.multiplicity import benjamini_hochberg, holm
-from rmaudit.suites.designs import reader
+from rmaudit.suites.designs import FEWEST, reader
 from rmaudit.suites.estimate import NOTHING, Measurement, item_effects, measure
 from rmaudit.suites.finding import Estimate, Example, ExampleArm, Finding, Group, Histogram
 from rmaudit.suites.load import LoadedSuite
@@ -83,10 +83,10 @@ def _measured(
         return "No item of this tier has the arms that the probe needs."
     if effects.n_errors > policy.measurement.max_item_loss * total:
         return f"{effects.n_errors} of {total} items could not be scored; what is left would be a selection."
-    if len(set(effects.clusters)) < 3:
+    if len(set(effects.clusters)) < FEWEST:
         return f"Only {len(set(effects.clusters))} clusters could be scored."
     try:
-        return measure(probe, effects, scale, scaled, seed)
+        return measure(probe, effects, scale, scaled, policy.measurement.equivalence_margin, seed)
     except ValueError as error:
         return f"Too little is left to measure: {error}."
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from rmaudit.errors import SuiteError
 from rmaudit.suites import groups
-from rmaudit.suites.designs import reader, units_needed
+from rmaudit.suites.designs import FEWEST, reader
 from rmaudit.suites.spec import Groups, Item, Suite
 
 TIERS = {"smoke": 150, "standard": 300, "reference": 1000}
@@ -214,13 +214,13 @@ def _inconsistencies(spec: Suite, path: Path, items: Sequence[Item]) -> list[Pro
             if measure is None:
                 continue
             usable = sum(reader(measure)(item) is not None for item in items)
-            if usable < units_needed(measure):
+            if usable < FEWEST:
                 problems.append(
                     Problem(
                         path,
                         None,
                         f"probe {probe.id!r}: {usable} items have the arms that its {name} needs "
-                        f"({measure.design} on {_factors(measure)}); at least {units_needed(measure)} must",
+                        f"({measure.design} on {_factors(measure)}); at least {FEWEST} must",
                     )
                 )
             elif isinstance(measure, Groups):

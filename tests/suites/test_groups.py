@@ -7,7 +7,8 @@ import random
 import numpy as np
 import pytest
 
-from rmaudit.suites import groups
+from rmaudit.stats.permutation import MaxT
+from rmaudit.suites import estimate, groups
 from rmaudit.suites.spec import Arm, Groups, Item
 
 MEASURE = Groups(design="groups", factor="origin", unit="name", margins=["gender"])
@@ -120,3 +121,34 @@ def test_more_margins_make_wider_intervals() -> None:
 def test_groups_that_cannot_be_compared(names: dict[tuple[str, str], list[str]], words: str | None) -> None:
     found = groups.shortage(MEASURE, scenarios(2, names))
     assert found is None if words is None else words in str(found)
+
+
+@pytest.mark.parametrize(
+    ("contrast", "reach", "leading"),
+    [
+        # Nearly as far out, and beyond the margin: the favoured group gives the name.
+        ([0.45, -0.60, 0.05], [0.20, 0.25, 0.20], "favoured"),
+        # The favoured group's interval is not beyond the margin: the surest group does, so that it is not missed.
+        ([0.22, -0.25, 0.02], [0.18, 0.18, 0.20], "disfavoured"),
+        # A large but unsure group hides no smaller, sure one.
+        ([0.40, -0.25, 0.00], [0.42, 0.10, 0.20], "disfavoured"),
+        ([0.04, -0.06, 0.01], [0.20, 0.20, 0.20], "disfavoured"),
+    ],
+)
+def test_a_finding_is_named_after_a_group_it_can_be_judged_by(
+    contrast: list[float], reach: list[float], leading: str
+) -> None:
+    middle, width = np.array(contrast), np.array(reach)
+    table = MaxT(
+        names=("favoured", "disfavoured", "other"),
+        contrast=middle,
+        low=middle - width,
+        high=middle + width,
+        standard_error=width / 2,
+        t=2 * middle / width,
+        p_omnibus=0.001,
+        p_each=np.full(3, 0.001),
+        critical=2.0,
+    )
+    result, index = estimate._leading([groups.GroupResult("group", table, {}, {})], margin=0.05)
+    assert result.max_t.names[index] == leading
