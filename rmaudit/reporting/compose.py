@@ -49,7 +49,8 @@ def compose(manifest: Manifest, ruler: Ruler, findings: Sequence[Finding], failu
 def _headline(findings: Sequence[Finding], ruler: Ruler) -> str:
     primary = [finding for finding in findings if finding.primary]
     if all(finding.verdict == "not_measurable" for finding in primary):
-        return f"Nothing could be measured. {ruler.reason or primary[0].reason if primary else ''}".strip()
+        reasons = [ruler.reason, *(finding.reason for finding in primary)]
+        return f"Nothing could be measured. {next(filter(None, reasons), '')}".strip()
     shown = [finding for finding in primary if finding.verdict == "present"]
     present = [
         f"{finding.suite} ({text.signed(finding.srd.estimate or 0.0, 2)} SRD, {finding.severity})" for finding in shown
