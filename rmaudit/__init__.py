@@ -16,7 +16,8 @@ __all__ = ["LoadOptions", "Report", "RmauditError", "__version__", "load", "scan
 if TYPE_CHECKING:
     from rmaudit.audit import scan, verify
     from rmaudit.errors import RmauditError
-    from rmaudit.models.interface import LoadOptions, RewardModel
+    from rmaudit.models.interface import RewardModel
+    from rmaudit.models.options import LoadOptions
     from rmaudit.reporting.report import Report
 
 
@@ -30,8 +31,8 @@ def load(source: str, **options: Any) -> RewardModel:
     Raises:
         LoadRefusedError: when its scores could not be trusted.
     """
-    from rmaudit.models.interface import LoadOptions
     from rmaudit.models.load import load as load_model
+    from rmaudit.models.options import LoadOptions
 
     return load_model(source, LoadOptions(**options))
 
@@ -39,7 +40,7 @@ def load(source: str, **options: Any) -> RewardModel:
 def __getattr__(name: str) -> Any:
     """Import the heavier names on first use, so that ``import rmaudit`` stays fast."""
     homes = {
-        "LoadOptions": "rmaudit.models.interface",
+        "LoadOptions": "rmaudit.models.options",
         "Report": "rmaudit.reporting.report",
         "RmauditError": "rmaudit.errors",
         "scan": "rmaudit.audit",

@@ -19,7 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rmaudit.errors import InterruptedRunError, RunError, RunExistsError, ScoringError, UsageError
-from rmaudit.models.interface import LoadOptions, RewardModel, Scored
+from rmaudit.models.interface import RewardModel, Scored
+from rmaudit.models.options import LoadOptions
 from rmaudit.policy import Policy, load_policy
 from rmaudit.progress import Progress, Silent
 from rmaudit.reporting.compose import compose
@@ -386,9 +387,16 @@ def _new_manifest(
             parameters=facts.parameters,
             head=facts.head,
             pooling=facts.pooling,
+            sign=facts.sign,
+            normalisation=facts.normalisation,
             dtype=facts.dtype,
+            attention=facts.attention,
+            quantization=facts.quantization,
             template=facts.template,
             max_length=facts.max_length,
+            attributes=list(facts.attributes),
+            additive=facts.additive,
+            risks=list(facts.risks),
             self_test=[],
         ),
         plan_sha256=plan.sha256,
@@ -430,7 +438,9 @@ def _command(
         words += [f"--{name}", str(path)] if path else []
     for name, value in asdict(options).items():
         flag = "--as" if name == "format" else f"--{name.replace('_', '-')}"
-        words += [] if value is None or value is False else [flag] if value is True else [flag, str(value)]
+        flag = "--attribute" if name == "attributes" else flag
+        for entry in value if isinstance(value, tuple | list) else [value]:
+            words += [] if entry is None or entry is False else [flag] if entry is True else [flag, str(entry)]
     return shlex.join(words)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from rmaudit.cli import options as opt
+from rmaudit.models.options import LoadOptions
 
 
 class Tier(StrEnum):
@@ -33,6 +34,7 @@ class Format(StrEnum):
     json = "json"
 
 
+@opt.with_load_options
 def scan(
     source: opt.Source,
     suite: Annotated[
@@ -58,18 +60,16 @@ def scan(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of permutations, bootstraps and random examples.")] = 0,
     engine: Annotated[Engine, typer.Option(help="What runs the model.")] = Engine.local,
-    as_: opt.As = None,
-    device: opt.Device = None,
-    dtype: opt.Dtype = None,
-    max_length: opt.MaxLength = None,
-    batch_size: opt.BatchSize = None,
-    revision: opt.Revision = None,
-    offline: opt.Offline = False,
-    allow_pickle: opt.AllowPickle = False,
-    format: Annotated[
+    accept: Annotated[
+        list[str] | None,
+        typer.Option("--accept", metavar="CHECK", help="Go on although this check of the self-test failed; repeat."),
+    ] = None,
+    output: Annotated[
         Format, typer.Option("--format", help="What stdout shows: text, or the report as JSON.")
     ] = Format.text,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    *,
+    loading: LoadOptions,
 ) -> None:
     """Audit a reward model: run suites, write a run folder with report.json, report.html and report.md.
 
@@ -90,11 +90,11 @@ def scan(
         seed=seed,
         out=folder,
         resume=resume,
-        options=opt.load_options(as_, device, dtype, max_length, batch_size, revision, offline, allow_pickle),
+        options=loading,
         policy=policy,
         progress=listener(quiet),
     )
-    if format is Format.json:
+    if output is Format.json:
         write((folder / "report.json").read_bytes())
         return
     if quiet:

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from rmaudit.cli import options as opt
+from rmaudit.models.options import LoadOptions
 
 
+@opt.with_load_options
 def score(
     source: opt.Source,
     conversations: Annotated[
@@ -24,15 +26,9 @@ def score(
         Path,
         typer.Option("--out", "-o", metavar="OUT.jsonl", help="Where rewards go, a line each, in order."),
     ],
-    as_: opt.As = None,
-    device: opt.Device = None,
-    dtype: opt.Dtype = None,
-    max_length: opt.MaxLength = None,
-    batch_size: opt.BatchSize = None,
-    revision: opt.Revision = None,
-    offline: opt.Offline = False,
-    allow_pickle: opt.AllowPickle = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    *,
+    loading: LoadOptions,
 ) -> None:
     """Write the raw reward of every conversation in a JSON Lines file.
 
@@ -42,8 +38,7 @@ def score(
     from rmaudit.cli.console import listener, say
     from rmaudit.scoring.file import score_file
 
-    options = opt.load_options(as_, device, dtype, max_length, batch_size, revision, offline, allow_pickle)
-    result = score_file(source, conversations, out, options, listener(quiet))
+    result = score_file(source, conversations, out, loading, listener(quiet))
     if not quiet:
         lost = f', {result.unscored:,} of them without a reward (see "reason")' if result.unscored else ""
         say(f"{result.lines:,} lines written to {out}{lost}.")

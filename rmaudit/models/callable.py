@@ -18,11 +18,11 @@ from rmaudit.errors import ScoringError, UsageError
 from rmaudit.models import safety
 from rmaudit.models.interface import (
     Identity,
-    LoadOptions,
     ModelFacts,
     RewardModel,
     Scored,
 )
+from rmaudit.models.options import LoadOptions
 from rmaudit.models.source import CallableSource
 
 FORMAT = "callable"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rmaudit.models.checkpoint import Checkpoint, Tensor
-from rmaudit.models.interface import LoadOptions, RewardModel
+from rmaudit.models.interface import RewardModel
+from rmaudit.models.options import LoadOptions
 
 
 @dataclass(frozen=True)

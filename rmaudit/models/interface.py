@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from rmaudit.conversation import Conversation
+from rmaudit.conversation import Conversation, Message
 from rmaudit.errors import ScoringError
-
-
-@dataclass(frozen=True)
-class LoadOptions:
-    """How a SOURCE is to be loaded. The defaults are right for most checkpoints."""
-
-    format: str | None = None
-    """Name of a format that overrides detection (``--as``), or ``None`` to detect it from the files."""
-    device: str | None = None
-    """``cpu``, ``cuda``, ``cuda:1`` …; ``None`` takes the GPU where there is one."""
-    dtype: str | None = None
-    """``float32``, ``bfloat16`` or ``float16``; ``None`` is float32 on a CPU, else the checkpoint's own."""
-    max_length: int | None = None
-    """Most tokens of one conversation; ``None`` is the model's own limit."""
-    batch_size: int | None = None
-    """Conversations a forward pass; ``None`` lets the model choose."""
-    revision: str | None = None
-    """Commit, tag or branch of a hub checkpoint."""
-    offline: bool = False
-    """Never open a network connection."""
-    allow_pickle: bool = False
-    """Also read weights from ``.bin`` files, as plain tensors only."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +51,20 @@ class ModelFacts:
     parameters: int | None = None
     card: dict[str, list[str]] = field(default_factory=dict)
     """What the checkpoint's model card declares: ``base_model``, ``datasets``, ``license``."""
+    sign: int = 1
+    """-1 where the model's own number is a cost, so that the reward is its negative."""
+    normalisation: str | None = None
+    """How the number was shifted and scaled, and by whom; ``None`` is not at all."""
+    attention: str | None = None
+    """Attention kernel, such as ``sdpa``."""
+    quantization: str | None = None
+    """``8bit`` or ``4bit`` where the weights were rounded to fit."""
+    attributes: tuple[str, ...] = ()
+    """Names of the further numbers that come with each reward; see `Scored.attributes`."""
+    additive: bool = False
+    """Whether the attributes add up to the reward, so that an effect can be split among them."""
+    risks: tuple[str, ...] = ()
+    """What a reader should know before trusting the numbers."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +78,11 @@ class Scored:
     """The conversation is longer than the model can read, so it was not scored."""
     reason: str | None = None
     """Why there is no reward."""
+    attributes: Mapping[str, float] = field(default_factory=dict)
+    """Further numbers of the same conversation: the objectives of a multi-objective model (what each adds to
+    the reward), the raw value beside a normalised one, the reward per token. Same names for every conversation."""
+    steps: tuple[float, ...] = ()
+    """Value of each step, where the model is a process reward model."""
 
 
 class SelfCheck(BaseModel):
@@ -99,6 +96,8 @@ class SelfCheck(BaseModel):
     detail: str
     worst_difference: float | None = None
     """Largest difference of reward seen, in units of the model's within-prompt SD where known, else raw."""
+    accepted: bool = False
+    """Whether the user let the scan go on although this check failed."""
 
 
 class ModelBlock(BaseModel):
@@ -116,9 +115,19 @@ class ModelBlock(BaseModel):
     parameters: int | None
     head: str | None
     pooling: str | None
+    sign: int = 1
+    """-1 where the model's own number is a cost."""
+    normalisation: str | None = None
     dtype: str | None
+    attention: str | None = None
+    quantization: str | None = None
     template: str | None
     max_length: int | None
+    attributes: list[str] = []
+    """Further numbers that came with each reward, such as the objectives of a multi-objective model."""
+    additive: bool = False
+    """Whether the attributes add up to the reward."""
+    risks: list[str] = []
     self_test: list[SelfCheck]
 
 
@@ -140,6 +149,37 @@ class RewardModel(ABC):
         model as a whole raises `ScoringError`. The company a conversation is scored in does not change
         its reward beyond float tolerance.
         """
+
+    def reload(self, dtype: str | None = None) -> RewardModel | None:
+        """Load the same model once more from its files, for the self-test.
+
+        Args:
+            dtype: working dtype of the second copy; ``None`` is the same.
+
+        Returns:
+            The second copy, or ``None`` where there is nothing to load again or no room for it.
+        """
+        del dtype
+        return None
+
+    def prefer(self, prompt: str | Sequence[Message], a: str, b: str) -> float:
+        """How much the model prefers response `a` to response `b`.
+
+        Args:
+            prompt: the question as text, or the turns before the response.
+            a: a response.
+            b: another response to the same prompt.
+
+        Returns:
+            Reward of `a` minus reward of `b`: above 0 where `a` is preferred. Pairwise models answer in their
+            own unit, see their class.
+
+        Raises:
+            ScoringError: when one of the two cannot be scored.
+        """
+        before: list[Message] = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
+        first, second = self.score([[*before, {"role": "assistant", "content": text}] for text in (a, b)])
+        return float(first - second)
 
     def prepare(self, conversations: Sequence[Conversation]) -> None:  # noqa: B027 - a hook, to be left alone by most
         """Hear of all conversations of a run before the first is scored; the default does nothing.

@@ -8,7 +8,8 @@ from rmaudit.errors import LoadRefusedError, UsageError
 from rmaudit.models import source as sources
 from rmaudit.models.checkpoint import Checkpoint, read_checkpoint
 from rmaudit.models.detect import detect
-from rmaudit.models.interface import LoadOptions, RewardModel
+from rmaudit.models.interface import RewardModel
+from rmaudit.models.options import LoadOptions
 
 DEMO = Path(__file__).parents[1] / "demo_model"
 """Where the package keeps its own reward model."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rmaudit.errors import LoadRefusedError
 from rmaudit.models import heads
 from rmaudit.models.checkpoint import Checkpoint, Tensor
-from rmaudit.models.interface import LoadOptions
+from rmaudit.models.options import LoadOptions
 
 if TYPE_CHECKING:
     from rmaudit.models.family import Detection

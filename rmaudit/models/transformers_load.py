@@ -15,7 +15,8 @@ from rmaudit.models import heads, safety
 from rmaudit.models.card import read_card
 from rmaudit.models.checkpoint import Checkpoint
 from rmaudit.models.conversation_input import PairInput, TemplateInput
-from rmaudit.models.interface import Identity, LoadOptions, ModelFacts
+from rmaudit.models.interface import Identity, ModelFacts
+from rmaudit.models.options import LoadOptions
 from rmaudit.models.transformers_model import TransformersModel, first_line
 
 if TYPE_CHECKING:

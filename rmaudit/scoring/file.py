@@ -10,7 +10,8 @@ from typing import Any
 
 from rmaudit.conversation import Conversation, conversation_problem
 from rmaudit.errors import ScoringError, UsageError
-from rmaudit.models.interface import LoadOptions, RewardModel, Scored
+from rmaudit.models.interface import RewardModel, Scored
+from rmaudit.models.options import LoadOptions
 from rmaudit.progress import Progress
 from rmaudit.runs.atomic import check_output, write_output
 from rmaudit.scoring.local import score_checked

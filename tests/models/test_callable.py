@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from rmaudit.errors import ScoringError, UsageError
-from rmaudit.models.interface import LoadOptions, RewardModel
+from rmaudit.models.interface import RewardModel
 from rmaudit.models.load import load
+from rmaudit.models.options import LoadOptions
 
 
 def scorer(folder: Path, code: str, name: str = "score", **options: Any) -> RewardModel:

@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 from rmaudit.errors import LoadRefusedError, UsageError
 from rmaudit.models.checkpoint import read_checkpoint
 from rmaudit.models.detect import FAMILIES, KNOWN_FORMATS, detect
-from rmaudit.models.interface import LoadOptions
 from rmaudit.models.load import load, open_checkpoint
+from rmaudit.models.options import LoadOptions
 from tests.models import tiny
 
 Copy = Callable[[Path], Path]

@@ -8,8 +8,8 @@ import huggingface_hub
 import pytest
 
 from rmaudit.errors import LoadRefusedError
-from rmaudit.models.interface import LoadOptions
 from rmaudit.models.load import load
+from rmaudit.models.options import LoadOptions
 
 
 @pytest.fixture

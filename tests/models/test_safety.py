@@ -16,8 +16,8 @@ from safetensors.torch import load_file, save_file
 from rmaudit.errors import LoadRefusedError, UsageError
 from rmaudit.models import safety
 from rmaudit.models.checkpoint import read_checkpoint, read_safetensors_header
-from rmaudit.models.interface import LoadOptions
 from rmaudit.models.load import load
+from rmaudit.models.options import LoadOptions
 from tests.models import tiny
 
 Copy = Callable[[Path], Path]

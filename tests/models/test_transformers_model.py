@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from rmaudit.errors import LoadRefusedError, UsageError
-from rmaudit.models.interface import LoadOptions
 from rmaudit.models.load import load
+from rmaudit.models.options import LoadOptions
 from tests.models import tiny
 
 Make = Callable[[Path], Path]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rmaudit.errors import ScoringError, UsageError
-from rmaudit.models.interface import LoadOptions
+from rmaudit.models.options import LoadOptions
 from rmaudit.progress import Silent
 from rmaudit.scoring.file import score_file
 from tests.synthetic import Bench, assistant, run, user, write_jsonl
