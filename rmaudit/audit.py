@@ -18,8 +18,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rmaudit.errors import InterruptedRunError, RunError, RunExistsError, ScoringError, UsageError
-from rmaudit.models.interface import RewardModel, Scored
+from rmaudit.conversation import Conversation
+from rmaudit.errors import InterruptedRunError, RunError, RunExistsError, ScoringError, SelfTestError, UsageError
+from rmaudit.models import selftest
+from rmaudit.models.interface import RewardModel, Scored, SelfCheck
 from rmaudit.models.options import LoadOptions
 from rmaudit.policy import Policy, load_policy
 from rmaudit.progress import Progress, Silent
@@ -31,6 +33,7 @@ from rmaudit.runs.manifest import Manifest
 from rmaudit.runs.scores import Scores, ScoreWriter, read_scores
 from rmaudit.scoring.local import score_batches
 from rmaudit.scoring.plan import Batch, Plan, make_plan
+from rmaudit.suites.attributes import checked, gather
 from rmaudit.suites.findings import findings
 from rmaudit.suites.load import TIERS, LoadedSuite, load_suites
 from rmaudit.suites.panel import Panel, load_panel, measure_panel, rewards_by_item, scale_without_panel
@@ -98,6 +101,7 @@ def scan(
     resume: bool = False,
     options: LoadOptions | None = None,
     policy: Path | None = None,
+    accept: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Report:
     """Audit a reward model and write a run folder.
@@ -113,6 +117,7 @@ def scan(
         resume: go on with an interrupted run in `out`.
         options: how to load the source.
         policy: policy file in place of the shipped one.
+        accept: checks of the self-test that may fail without ending the scan, by name.
         progress: listener to stages and batches.
 
     Raises:
@@ -121,6 +126,7 @@ def scan(
     from rmaudit.models.load import load
 
     options, progress = options or LoadOptions(), progress or Silent()
+    accepted = selftest.known_checks(accept)
     rules = load_policy(policy)
     selection = select(probes, panel, suites, tier)
     folder = RunFolder(run_folder(source, out, resume=resume))
@@ -130,7 +136,7 @@ def scan(
     model = load(source, options)
     plan = make_plan(selection.panel.items, selection.named, model)
     manifest = _new_manifest(
-        source, model, plan, selection, tier, seed, rules, options, probes, panel, policy, folder.path
+        source, model, plan, selection, tier, seed, rules, options, probes, panel, policy, folder.path, accepted
     )
     unfinished = folder.create(resume=resume)
     with folder.held():
@@ -167,7 +173,8 @@ def _measure(
         reason = "interrupted" if interrupted else str(error) or type(error).__name__
         status = "interrupted" if interrupted else "failed"
         with contextlib.suppress(RunError):  # the disk may be full; the manifest then still says "started"
-            folder.write_manifest(manifest.model_copy(update={"status": status, "reason": reason}))
+            # As last written: with the self-test, where it was that which failed.
+            folder.write_manifest(folder.manifest().model_copy(update={"status": status, "reason": reason}))
         if interrupted:
             raise InterruptedRunError(
                 f"Stopped. What was scored is kept; go on with: {manifest.resume_command(folder.path)}"
@@ -186,8 +193,26 @@ def build_report(manifest: Manifest, selection: Selection, scores: Scores, polic
         rewards[name] = rewards_by_item(items, scores.rewards.get(name, {}))
     if scale is None:
         ruler, scale = scale_without_panel(ruler, rewards.values(), policy.measurement)
-    found = findings(selection.suites, rewards, scores.truncated, scale, ruler.reason, policy, manifest.settings.seed)
-    return compose(manifest, ruler, found, scores.reasons)
+    named = gather(manifest.model.attributes, scores.attributes, selection.panel, selection.named, policy.measurement)
+    attributes = checked(
+        named,
+        rewards,
+        scale.wsd if scale else None,
+        policy.tolerance(manifest.model.dtype),
+        additive=manifest.model.additive,
+    )
+    ruler = ruler.model_copy(update={"attributes": [attribute.ruler for attribute in named]})
+    found = findings(
+        selection.suites,
+        rewards,
+        scores.truncated,
+        scale,
+        ruler.reason,
+        policy,
+        manifest.settings.seed,
+        attributes,
+    )
+    return compose(manifest, ruler, found, scores.reasons, attributes.problem)
 
 
 def write_outputs(folder: RunFolder, report: Report) -> None:
@@ -272,6 +297,7 @@ def _score(
         score_batches(model, (entry for entry in numbered[: plan.panel_batches] if entry[0] >= done), save, progress)
         manifest = _self_test(model, selection, folder, manifest, policy, plan)
         folder.write_manifest(manifest)
+        _stop_if_in_doubt(manifest, folder)
         score_batches(model, (entry for entry in numbered[plan.panel_batches :] if entry[0] >= done), save, progress)
     progress.finish()
     return manifest
@@ -306,17 +332,58 @@ def _self_test(
     policy: Policy,
     plan: Plan,
 ) -> Manifest:
-    from rmaudit.models.selftest import self_test
-
     partial = read_scores(folder.scores)
     rewards = rewards_by_item(selection.panel.items, partial.rewards.get("panel", {}))
     _, scale = measure_panel(selection.panel, rewards, None, policy.measurement)
     sample = [conversation for batch in plan.batches[: plan.panel_batches] for conversation in batch.conversations]
-    step = max(1, len(sample) // SELF_TEST_SIZE)
-    checks, noise = self_test(
-        model, sample[::step][:SELF_TEST_SIZE], scale.wsd if scale else None, policy.tolerance(model.facts.dtype)
+    checks, noise = selftest.self_test(model, _few(sample), scale.wsd if scale else None, _limits(policy, model))
+    checks = selftest.accept(checks, manifest.options.get("accept", ()))
+    return manifest.model_copy(update={"self_test": checks, "score_noise": noise})
+
+
+def self_test_alone(model: RewardModel, policy: Policy | None = None) -> list[SelfCheck]:
+    """The self-test without a scan, on a sample of the panel that ships; differences are told in reward units.
+
+    Raises:
+        ScoringError: when the model fails as a whole, or holds no rewards of such conversations.
+    """
+    panel = load_panel(probes_dir() / "panel")
+    sample = [item.conversation(arm) for item in panel.items for arm in item.arms]
+    return selftest.self_test(model, _few(sample), None, _limits(policy or load_policy(), model))[0]
+
+
+def _few(conversations: Sequence[Conversation]) -> Sequence[Conversation]:
+    """Conversations for the self-test, evenly from all; where these are sorted by length, none of the longest."""
+    step = max(1, len(conversations) // SELF_TEST_SIZE)
+    return conversations[step // 2 :: step][:SELF_TEST_SIZE]
+
+
+def _limits(policy: Policy, model: RewardModel) -> selftest.Limits:
+    rules = policy.measurement
+    return selftest.Limits(
+        rounding=policy.tolerance(model.facts.dtype),
+        float32=rules.batch_tolerance_16_bit,
+        errors=rules.max_error_share,
+        reversed_share=rules.reversed_win_share,
     )
-    return manifest.model_copy(update={"self_test": list(checks), "score_noise": noise})
+
+
+def _stop_if_in_doubt(manifest: Manifest, folder: RunFolder) -> None:
+    """End a scan whose model failed a check that every number depends on.
+
+    Raises:
+        SelfTestError: naming the checks, what was seen, and how to go on.
+    """
+    failed = selftest.stopping(manifest.self_test)
+    if not failed:
+        return
+    flags = " ".join(f"--accept {selftest.as_option(check.name)}" for check in failed)
+    raise SelfTestError(
+        f"The loaded model failed its self-test, so nothing was concluded. {selftest.told(failed)} All that was seen "
+        f"is in {folder.path / 'run.json'}; look closer, with the same loading options, by: rmaudit inspect "
+        f"{shlex.quote(manifest.model.source)} --self-test. Go on at your own risk by: "
+        f"{manifest.resume_command(folder.path)} {flags}"
+    )
 
 
 def _check_errors(scores: Scores, policy: Policy) -> None:
@@ -361,6 +428,7 @@ def _new_manifest(
     panel: Path | None,
     policy_file: Path | None,
     folder: Path,
+    accept: Sequence[str],
 ) -> Manifest:
     facts = model.facts
     names = [suite.spec.suite for suite, _ in selection.suites]
@@ -403,7 +471,7 @@ def _new_manifest(
         planned={name: sum(len(item.arms) for item in items) for name, items in selection.named},
         batch_size=model.batch_size,
         card=facts.card,
-        options={key: value for key, value in asdict(options).items() if value},
+        options={key: value for key, value in {**asdict(options), "accept": list(accept)}.items() if value},
         run=RunBlock(
             id=folder.name,
             started=_now(),
@@ -414,7 +482,7 @@ def _new_manifest(
             conversations=plan.conversations,
             unique_conversations=plan.unique,
             tokens=None,
-            command=_command(source, names, tier, seed, options, probes, panel, policy_file),
+            command=_command(source, names, tier, seed, options, probes, panel, policy_file, accept),
         ),
     )
 
@@ -428,6 +496,7 @@ def _command(
     probes: Path | None,
     panel: Path | None,
     policy: Path | None,
+    accept: Sequence[str],
 ) -> str:
     """The command that asks for the same audit."""
     words = ["rmaudit", "scan", source]
@@ -436,6 +505,7 @@ def _command(
     words += ["--tier", tier, "--seed", str(seed)]
     for name, path in {"probes": probes, "panel": panel, "policy": policy}.items():
         words += [f"--{name}", str(path)] if path else []
+    words += [word for name in accept for word in ("--accept", selftest.as_option(name))]
     for name, value in asdict(options).items():
         flag = "--as" if name == "format" else f"--{name.replace('_', '-')}"
         flag = "--attribute" if name == "attributes" else flag

@@ -6,6 +6,7 @@
     │   └── RunExistsError        the run folder is already there
     ├── CannotMeasureError    3   nothing can be said about this model
     │   ├── LoadRefusedError      the checkpoint cannot be trusted to give its own scores
+    │   ├── SelfTestError         the loaded model failed a check that its numbers depend on
     │   ├── ScoringError          the model failed, or answered with something that is not a reward
     │   └── RunError              a run folder is incomplete, damaged or not comparable
     ├── InternalError         4   a fault of ours
@@ -45,6 +46,10 @@ class CannotMeasureError(RmauditError):
 
 class LoadRefusedError(CannotMeasureError):
     """The checkpoint was not loaded, because its scores could not be trusted."""
+
+
+class SelfTestError(CannotMeasureError):
+    """The loaded model failed a check of the self-test, and the user has not accepted that."""
 
 
 class ScoringError(CannotMeasureError):

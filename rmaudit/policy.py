@@ -50,6 +50,7 @@ class MeasurementPolicy(_Strict):
     batch_tolerance: float = Field(gt=0)
     batch_tolerance_16_bit: float = Field(gt=0)
     max_error_share: float = Field(ge=0, lt=1)
+    reversed_win_share: float = Field(default=0.2, ge=0, lt=0.5)  # optional, as older policy files lack it
     max_item_loss: float = Field(ge=0, lt=1)
     minimum_clusters: int = Field(ge=3)
 

@@ -12,7 +12,7 @@ import pytest
 
 import rmaudit
 from rmaudit.errors import RunError, UsageError
-from rmaudit.policy import DEFAULT_POLICY
+from rmaudit.policy import DEFAULT_POLICY, load_policy
 from tests.synthetic import Bench, bench, run
 
 
@@ -96,7 +96,7 @@ def test_a_suite_that_changed_since_is_refused(what: str, how: str, tmp_path: Pa
 def test_the_policy_must_be_that_of_the_run(finished: Path, tmp_path: Path) -> None:
     other = tmp_path / "policy.yaml"
     other.write_text(DEFAULT_POLICY.read_text(encoding="utf-8").replace("name: default", "name: strict"))
-    with pytest.raises(UsageError, match="policy default v1"):
+    with pytest.raises(UsageError, match=f"policy default v{load_policy().version}"):
         rmaudit.verify(finished, other)
 
 

@@ -92,6 +92,7 @@ def scan(
         resume=resume,
         options=loading,
         policy=policy,
+        accept=accept or (),
         progress=listener(quiet),
     )
     if output is Format.json:

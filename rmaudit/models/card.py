@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
+from rmaudit.errors import LoadRefusedError, UsageError
+from rmaudit.models import safety
 
 KEYS = ("base_model", "datasets", "license")
 _LARGEST = 1_000_000
@@ -16,18 +17,16 @@ def read_card(folder: Path) -> dict[str, list[str]]:
 
     A card is free text by strangers: whatever is not plain text under a known key is left out.
     """
-    path = folder / "README.md"
     try:
-        if path.is_symlink() or path.stat().st_size > _LARGEST:
-            return {}
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        path = safety.resolve_inside(folder, "README.md")
+        text = safety.read_bytes(path, _LARGEST).decode()
+    except (LoadRefusedError, OSError, UnicodeDecodeError):
         return {}
     if not text.startswith("---\n") or "\n---" not in text[4:]:
         return {}
     try:
-        front = yaml.safe_load(text[4:].split("\n---", 1)[0])
-    except yaml.YAMLError:
+        front = safety.parse_yaml(text[4:].split("\n---", 1)[0], str(path))
+    except (LoadRefusedError, UsageError):
         return {}
     return {key: told for key in KEYS if (told := _texts(front.get(key)))} if isinstance(front, dict) else {}
 

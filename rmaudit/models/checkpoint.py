@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import math
+import re
 import struct
-import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rmaudit.errors import LoadRefusedError
 from rmaudit.models import safety
 
+if TYPE_CHECKING:
+    from rmaudit.models.template import FoundTemplate
+
 MAX_HEADER_BYTES = 100_000_000
 """The safetensors format's own limit on its header."""
+MAX_DIMENSIONS = 64
 
-_ITEM_BITS = {
+_WRAPPER = re.compile(r"^(module|base_model\.model|pretrained_model|_orig_mod)\.(?=.)")
+
+ITEM_BITS = {
     **dict.fromkeys(("F64", "I64", "U64", "C64"), 64),
     **dict.fromkeys(("F32", "I32", "U32"), 32),
     **dict.fromkeys(("F16", "BF16", "I16", "U16"), 16),
@@ -34,6 +40,8 @@ class Tensor:
     shape: tuple[int, ...]
     dtype: str
     """As the container spells it, such as ``F32``."""
+    file: str = ""
+    """Name of the file that holds it."""
 
     def __str__(self) -> str:
         return f"{self.name} {list(self.shape)}"
@@ -46,8 +54,8 @@ class Checkpoint:
     root: Path
     config: dict[str, Any]
     tokenizer_config: dict[str, Any]
-    chat_template: bool
-    """Whether the tokenizer brings a chat template."""
+    template: FoundTemplate | None
+    """The chat template that the tokenizer brings."""
     tensors: dict[str, Tensor]
     weights: tuple[str, ...]
     """Files that hold the tensors."""
@@ -57,6 +65,44 @@ class Checkpoint:
     """Resolved commit of a hub checkpoint."""
     names: frozenset[str] = field(default_factory=frozenset)
     """Every name in the folder."""
+    adapter: dict[str, Any] | None = None
+    """The adapter's config, where the folder holds a PEFT adapter and `base` its base model."""
+    base: Checkpoint | None = None
+    """Where config or tokenizer come from when they are not in the folder: an adapter's base model, or the
+    checkpoint whose config belongs to a bare weight file."""
+
+    @cached_property
+    def canonical(self) -> dict[str, Tensor]:
+        """Tensors by the name without the wrapper that training put before it, such as ``module.``.
+
+        Raises:
+            LoadRefusedError: when two tensors are told apart by their wrapper alone.
+        """
+        found: dict[str, Tensor] = {}
+        for name, tensor in self.tensors.items():
+            short = _WRAPPER.sub("", name)
+            if short in found:
+                raise LoadRefusedError(
+                    f"{self.root} holds both {found[short].name} and {name}, and which of them is the model's "
+                    "is not for us to guess. Save the checkpoint again with one of them."
+                )
+            found[short] = tensor
+        return found
+
+    @property
+    def chat_template(self) -> bool:
+        """Whether the tokenizer brings a chat template."""
+        return self.template is not None
+
+    @property
+    def tokenizer_root(self) -> Path:
+        """Folder that the tokenizer is in: this one, or the base's when there is none here."""
+        here = self.names & {"tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.txt", "vocab.json"}
+        return self.root if here or self.base is None else self.base.tokenizer_root
+
+    def has(self, pattern: str) -> Tensor | None:
+        """The first tensor whose canonical name matches a regular expression as a whole, or ``None``."""
+        return next((tensor for name, tensor in self.canonical.items() if re.fullmatch(pattern, name)), None)
 
     @property
     def architecture(self) -> str | None:
@@ -71,9 +117,10 @@ class Checkpoint:
         return str(found) if found is not None else None
 
     @property
-    def pickled(self) -> bool:
-        """Whether the weights are pickles."""
-        return not self.weights[0].endswith(".safetensors")
+    def pickles(self) -> tuple[str, ...]:
+        """Weight files that are pickles, those of a base among them."""
+        own = tuple(name for name in self.weights if not name.endswith(".safetensors"))
+        return own + (self.base.pickles if self.base is not None and self.adapter is not None else ())
 
     @property
     def parameters(self) -> int:
@@ -81,46 +128,10 @@ class Checkpoint:
         return sum(math.prod(tensor.shape) for tensor in self.tensors.values())
 
     def digests(self) -> dict[str, str]:
-        """File name to sha256, for every file that takes part."""
-        return {name: safety.sha256_of(self.root / name) for name in self.files}
-
-
-def read_checkpoint(root: Path, allow_pickle: bool = False, revision: str | None = None) -> Checkpoint:
-    """Read everything but the weights of a checkpoint folder.
-
-    Args:
-        root: the folder.
-        allow_pickle: accept ``.bin`` weights; their names and shapes are then read as plain tensors.
-        revision: commit that the folder was downloaded from.
-
-    Raises:
-        LoadRefusedError: when the folder holds no model, or a file in it is damaged, missing or outside.
-    """
-    names = frozenset(path.name for path in root.iterdir())
-    if "adapter_config.json" in names:
-        raise LoadRefusedError(_adapter_message(root))
-    if "config.json" not in names:
-        listing = ", ".join(sorted(names)[:8]) or "nothing"
-        raise LoadRefusedError(
-            f"{root} is not a model checkpoint: it has no config.json (found: {listing}). "
-            "Pass the folder that the model was saved to."
-        )
-    config = safety.read_json(root, "config.json")
-    weights = safety.weight_files(root, allow_pickle)
-    files = safety.participating_files(root, weights)
-    tokenizer_config = safety.read_json(root, "tokenizer_config.json") if "tokenizer_config.json" in names else {}
-    return Checkpoint(
-        root=root,
-        config=config,
-        tokenizer_config=tokenizer_config,
-        chat_template=bool(tokenizer_config.get("chat_template"))
-        or bool(names & {"chat_template.jinja", "chat_template.json"}),
-        tensors=_tensors(root, weights),
-        weights=weights,
-        files=files,
-        revision=revision,
-        names=names,
-    )
+        """File name to sha256, for every file that takes part; those of a base below ``base/``."""
+        own = {name: safety.sha256_of(self.root / name) for name in self.files}
+        base = self.base.digests() if self.base is not None else {}
+        return own | {f"base/{name}": digest for name, digest in base.items()}
 
 
 def read_safetensors_header(path: Path) -> dict[str, Tensor]:
@@ -132,87 +143,88 @@ def read_safetensors_header(path: Path) -> dict[str, Tensor]:
     Raises:
         LoadRefusedError: when the file is empty, cut short or not a safetensors file.
     """
-    size = path.stat().st_size
     damaged = f"{path} is damaged ({{}}). Copy or download the file again."
-    if size < 8:
-        raise LoadRefusedError(damaged.format(f"it has only {size} bytes"))
-    with path.open("rb") as stream:
+    with safety.open_file(path) as stream:
+        size = stream.seek(0, 2)
+        stream.seek(0)
+        if size < 8:
+            raise LoadRefusedError(damaged.format(f"it has only {size} bytes"))
         (length,) = struct.unpack("<Q", stream.read(8))
         if length > min(MAX_HEADER_BYTES, size - 8):
             raise LoadRefusedError(damaged.format("its header is longer than the file, or it is not safetensors"))
         raw = stream.read(length)
     try:
-        header = json.loads(raw)
+        header = safety.parse_json(raw)
         header.pop("__metadata__", None)
-        entries = {name: (entry["dtype"], entry["shape"], *entry["data_offsets"]) for name, entry in header.items()}
-        tensors = {
-            str(name): Tensor(str(name), tuple(int(n) for n in shape), str(dtype))
-            for name, (dtype, shape, _, _) in entries.items()
-        }
-        spans = sorted((int(start), int(end), name) for name, (_, _, start, end) in entries.items())
+        found = [(*_span(entry), Tensor(name, *_form(entry))) for name, entry in header.items()]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise LoadRefusedError(damaged.format(f"its header cannot be read: {error}")) from error
+        told = (str(error).splitlines() or [""])[0][:200]
+        raise LoadRefusedError(damaged.format(f"its header cannot be read: {told}")) from error
     position = 0
-    for start, end, name in spans:
-        bits = _ITEM_BITS.get(tensors[name].dtype)
-        if start != position or (bits is not None and (end - start) * 8 != math.prod(tensors[name].shape) * bits):
-            raise LoadRefusedError(damaged.format(f"the place it gives for {name} does not fit its shape"))
+    for start, end, tensor in sorted(found, key=lambda entry: entry[:2]):
+        bits = ITEM_BITS.get(tensor.dtype)
+        if bits is None:
+            raise LoadRefusedError(damaged.format(f"{tensor.name} is of the unknown type {tensor.dtype[:20]}"))
+        if start != position or (end - start) * 8 != math.prod(tensor.shape) * bits:
+            raise LoadRefusedError(damaged.format(f"the place it gives for {tensor.name} does not fit its shape"))
         position = end
     if position != size - 8 - length:
         raise LoadRefusedError(
             damaged.format(f"its header announces {position:,} bytes of data and there are {size - 8 - length:,}")
         )
-    return tensors
+    return {tensor.name: tensor for _, _, tensor in found}
 
 
-def _tensors(root: Path, weights: tuple[str, ...]) -> dict[str, Tensor]:
-    read = read_safetensors_header if weights[0].endswith(".safetensors") else _read_pickled
+def _span(entry: dict[str, Any]) -> tuple[int, int]:
+    """Where a header says that a tensor's bytes begin and end."""
+    start, end = entry["data_offsets"]
+    if not _natural(start) or not _natural(end):
+        raise ValueError("an offset is no natural number")
+    return start, end
+
+
+def _form(entry: dict[str, Any]) -> tuple[tuple[int, ...], str]:
+    """Shape and dtype that a header gives for a tensor."""
+    shape, dtype = tuple(entry["shape"]), entry["dtype"]
+    if len(shape) > MAX_DIMENSIONS or not all(map(_natural, shape)) or not isinstance(dtype, str):
+        raise ValueError("a shape or a type is not one")
+    return shape, dtype
+
+
+def _natural(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 63
+
+
+def read_tensors(root: Path, weights: tuple[str, ...]) -> dict[str, Tensor]:
+    """Names, shapes and dtypes of the tensors in weight files, from their headers or pickle indices alone.
+
+    Raises:
+        LoadRefusedError: when a file is damaged or not what it should be, or two files hold the same tensor.
+    """
     found: dict[str, Tensor] = {}
     for name in weights:
-        found |= read(root / name)
-    if len(weights) > 1:
-        index = safety.INDEX if weights[0].endswith(".safetensors") else safety.PICKLE_INDEX
-        absent = sorted(set(safety.read_json(root, index)["weight_map"]) - set(found))
-        if absent:
+        read = read_safetensors_header if name.endswith(".safetensors") else _read_pickled
+        tensors = read(root / name)
+        twice = sorted(set(tensors) & set(found))
+        if twice:
             raise LoadRefusedError(
-                f"{root / index} promises tensors that are in no file: {_some(absent)}. "
-                "Copy or download the checkpoint again."
+                f"{root} holds {some(twice)} in two files, {found[twice[0]].file} and {name}, and which is the "
+                "model's is not for us to guess. Take the wrong file out of the folder."
             )
+        found |= {key: replace(tensor, file=name) for key, tensor in tensors.items()}
     if not found:
         raise LoadRefusedError(f"{root} holds no tensors at all: {', '.join(weights)} is empty.")
     return found
 
 
 def _read_pickled(path: Path) -> dict[str, Tensor]:
-    """Names and shapes from a ``.bin`` file; anything in it but tensors is refused by torch."""
-    import torch
+    """Names and shapes from a ``.bin`` file, whose pickle is not opened."""
+    from rmaudit.models.pickles import read_index
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            state = torch.load(path, map_location="meta", weights_only=True)
-    except Exception as error:
-        raise LoadRefusedError(
-            f"{path} is not a plain file of tensors, so it was not opened ({type(error).__name__}). "
-            "Convert the checkpoint to safetensors in a place where you trust it."
-        ) from error
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise LoadRefusedError(f"{path} is not a mapping from names to tensors. Convert it to safetensors.")
-    return {
-        str(name): Tensor(str(name), tuple(value.shape), str(value.dtype).removeprefix("torch."))
-        for name, value in state.items()
-    }
+    return read_index(path).tensors
 
 
-def _adapter_message(root: Path) -> str:
-    base = safety.read_json(root, "adapter_config.json").get("base_model_name_or_path")
-    return (
-        f"{root} is a PEFT adapter (adapter_config.json) for {base or 'an unnamed base model'}, not a whole "
-        "checkpoint, and adapters are not supported yet. Merge it into its base with peft's "
-        "merge_and_unload(), save the result with its tokenizer, and pass that folder."
-    )
-
-
-def _some(names: list[str], limit: int = 6) -> str:
+def some(names: list[str], limit: int = 6) -> str:
+    """The first few of a list of names, and how many more there are."""
     shown = ", ".join(names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"

@@ -3,106 +3,77 @@
 from __future__ import annotations
 
 import difflib
+import re
 
 from rmaudit.errors import LoadRefusedError, UsageError
-from rmaudit.models import refusals, seqcls, seqcls_pair
+from rmaudit.models import refusals
 from rmaudit.models.checkpoint import Checkpoint
-from rmaudit.models.family import Detection, Family
-
-FAMILIES: tuple[Family, ...] = (seqcls, seqcls_pair)
-"""Formats that can be loaded, one module each."""
-
-KNOWN_FORMATS = (
-    "seqcls",
-    "seqcls-pair",
-    "two-label",
-    "multi-attribute",
-    "odin",
-    "token-classification",
-    "openrlhf",
-    "llamafactory",
-    "trl-value-head",
-    "peft-seqcls",
-    "trl-reward-adapter",
-    "trlx",
-    "deepspeed-chat",
-    "starling",
-    "beaver-reward",
-    "beaver-cost",
-    "ultrarm",
-    "eurus",
-    "internlm2",
-    "qwen2-rm",
-    "qwen2-prm",
-    "pure-prm",
-    "inf-orm",
-    "armorm",
-    "qrm",
-    "urm",
-    "grm",
-    "ldl",
-    "oasst-pythia",
-    "pairrm",
-    "pair-preference",
-    "steamshp",
-    "nemotron-hf",
-    "yes-no",
-    "rlhflow-prm",
-    "math-shepherd",
-    "skywork-prm",
-    "judge",
-    "dpo",
-    "head-spec",
-)
-"""Every format name that ``--as`` knows, loadable or not."""
+from rmaudit.models.families import families
+from rmaudit.models.family import Detection, Family, Reading
+from rmaudit.models.options import LoadOptions
 
 
-def detect(checkpoint: Checkpoint, forced: str | None = None) -> Detection:
+def detect(checkpoint: Checkpoint, options: LoadOptions | None = None) -> Detection:
     """Decide the format of a checkpoint.
 
     Args:
         checkpoint: what was read off its folder.
-        forced: format that the user named, which overrides detection but not the check of the head.
+        options: a format or head that the user named overrides detection, but not the check of the head.
 
     Raises:
-        UsageError: when `forced` is no format name.
-        LoadRefusedError: when the format is unknown, ambiguous, unsupported, or its head is not there.
+        UsageError: when there is no such format, or it needs an option.
+        LoadRefusedError: when the format is unknown or ambiguous, or its head is not whole.
     """
-    family, evidence = _forced(checkpoint, forced) if forced else _recognised(checkpoint)
-    return Detection(
-        format=family.FORMAT,
-        evidence=evidence,
-        head=family.head(checkpoint),
-        architecture=checkpoint.architecture,
-        model_type=checkpoint.model_type,
-        parameters=checkpoint.parameters,
-        family=family,
-    )
+    options = options or LoadOptions()
+    if options.head_spec is not None and options.format not in (None, "head-spec"):
+        raise UsageError(f"--head-spec describes the head itself. Leave --as {options.format} out.")
+    name = "head-spec" if options.head_spec is not None else options.format
+    family, evidence = _forced(checkpoint, name, options) if name else _recognised(checkpoint, options)
+    reading = family.read(checkpoint, options)
+    if not name:
+        _refuse_second_head(checkpoint, family, reading)
+    return Detection(family, evidence, reading)
 
 
-def _recognised(checkpoint: Checkpoint) -> tuple[Family, tuple[str, ...]]:
-    other = refusals.other_format(checkpoint)
-    if other is not None:
-        raise LoadRefusedError(other)
-    found = [(family, evidence) for family in FAMILIES if (evidence := family.recognise(checkpoint)) is not None]
+def _recognised(checkpoint: Checkpoint, options: LoadOptions) -> tuple[Family, tuple[str, ...]]:
+    found = [(family, evidence) for family in families() if (evidence := family.recognise(checkpoint, options))]
     if not found:
         raise LoadRefusedError(refusals.unknown(checkpoint))
     if len(found) > 1:
-        names = [family.FORMAT for family, _ in found]
-        raise LoadRefusedError(
-            f"{checkpoint.root} could be {' or '.join(names)}, and they score differently. "
-            f"Say which with {' or '.join(f'--as {name}' for name in names)}."
-        )
+        raise LoadRefusedError(_ambiguous(checkpoint, [family.format for family, _ in found]))
     return found[0]
 
 
-def _forced(checkpoint: Checkpoint, name: str) -> tuple[Family, tuple[str, ...]]:
-    for family in FAMILIES:
-        if name == family.FORMAT:
-            return family, (f"format {name} was given by the user", *(family.recognise(checkpoint) or ()))
-    supported = ", ".join(family.FORMAT for family in FAMILIES)
-    if name in KNOWN_FORMATS:
-        raise LoadRefusedError(f"The format {name} is not supported yet. These are: {supported}.")
-    match = difflib.get_close_matches(name, KNOWN_FORMATS, n=1)
+def _refuse_second_head(checkpoint: Checkpoint, family: Family, reading: Reading) -> None:
+    """Refuse a checkpoint that holds the head of another format beside the one that was recognised."""
+    own = {tensor.name for tensor in reading.head}
+    for other in families():
+        for pattern in other.heads:
+            foreign = checkpoint.has(pattern)
+            if foreign is None or foreign.name in own or any(_matches(foreign.name, mine) for mine in family.heads):
+                continue
+            raise LoadRefusedError(
+                _ambiguous(checkpoint, [family.format, other.format], f"{foreign} and {reading.head[-1]}")
+            )
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return re.fullmatch(rf"(.*\.)?{pattern}", name) is not None
+
+
+def _ambiguous(checkpoint: Checkpoint, names: list[str], heads: str = "") -> str:
+    told = f" (it holds {heads})" if heads else ""
+    return (
+        f"{checkpoint.root} could be {' or '.join(names)}{told}, and they score differently. "
+        f"Say which with {' or '.join(f'--as {name}' for name in names)}."
+    )
+
+
+def _forced(checkpoint: Checkpoint, name: str, options: LoadOptions) -> tuple[Family, tuple[str, ...]]:
+    known = {family.format: family for family in families()}
+    if name in known:
+        family = known[name]
+        return family, (f"format {name} was given by the user", *(family.recognise(checkpoint, options) or ()))
+    match = difflib.get_close_matches(name, known, n=1)
     hint = f" Did you mean {match[0]}?" if match else ""
-    raise UsageError(f"There is no format {name}.{hint} Formats that can be loaded: {supported}.")
+    raise UsageError(f"There is no format {name}.{hint} Formats that can be loaded: {', '.join(known)}.")

@@ -1,49 +1,85 @@
-"""What a module offers that loads one format, and what detection tells it."""
+"""What a format is: how it is recognised, what its scalar is, and how it is loaded. One file a format."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from rmaudit.models.checkpoint import Checkpoint, Tensor
+from rmaudit.models.headspec import HeadSpec
 from rmaudit.models.interface import RewardModel
 from rmaudit.models.options import LoadOptions
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a checkpoint's scalar is computed: what `inspect` prints and what loading follows."""
+
+    head: tuple[Tensor, ...]
+    """The head's tensors; the last one gives the scalar."""
+    pooling: str
+    """Which position is read."""
+    spec: HeadSpec | None = None
+    """The head as data, where that is enough to compute it."""
+    sign: int = 1
+    normalisation: str | None = None
+    template: str | None = None
+    """Where the text around the turns comes from, where the format fixes it."""
+    attributes: tuple[str, ...] = ()
+    risks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Detection:
     """What a checkpoint is and why we think so."""
 
-    format: str
-    evidence: tuple[str, ...]
-    head: tuple[Tensor, ...]
-    """The head's tensors; the last one gives the scalar."""
-    architecture: str | None
-    model_type: str | None
-    parameters: int
     family: Family
+    evidence: tuple[str, ...]
+    reading: Reading
 
     @property
-    def labels(self) -> int:
-        """Outputs of the head."""
-        return self.head[-1].shape[0]
+    def format(self) -> str:
+        """Name of the format."""
+        return self.family.format
 
 
-class Family(Protocol):
-    """What a module offers that loads one format."""
+@dataclass(frozen=True)
+class Family:
+    """One format of checkpoints. A third party's goes into the entry point group ``rmaudit.families``."""
 
-    FORMAT: str
-    """Name of the format."""
+    format: str
+    """Name, as ``--as`` takes it."""
+    examples: str
+    """Models of this format, for the documentation."""
+    recognised: str
+    """What in the files tells it from the others, for the documentation."""
+    scalar: str
+    """How the scalar is computed, for the documentation."""
+    recognise: Callable[[Checkpoint, LoadOptions], tuple[str, ...] | None]
+    """Evidence that the files are of this format, or ``None`` when they are not. Raises nothing."""
+    read: Callable[[Checkpoint, LoadOptions], Reading]
+    """How the scalar is computed. Raises `LoadRefusedError` when a tensor of the head is missing (naming it), or
+    the files do not say how, and `UsageError` when an option that the format needs is not given."""
+    load: Callable[[Checkpoint, Detection, str, LoadOptions], RewardModel]
+    """Load the weights: checkpoint, what was detected, the SOURCE as typed, options."""
+    heads: tuple[str, ...] = ()
+    """Regular expressions on canonical tensor names that announce this format's head. A checkpoint in which the
+    heads of two formats are found is refused."""
+    needs: str = ""
+    """Options that it cannot be loaded without, for the documentation."""
 
-    def recognise(self, checkpoint: Checkpoint) -> tuple[str, ...] | None:
-        """Why the files are of this format, or ``None`` when they are not. Raises nothing."""
 
-    def head(self, checkpoint: Checkpoint) -> tuple[Tensor, ...]:
-        """The head's tensors, the one giving the scalar last.
+def spec_reading(checkpoint: Checkpoint, spec: HeadSpec, risks: tuple[str, ...] = ()) -> Reading:
+    """The reading of a head that is described as data."""
+    from rmaudit.models.headspec import require_head
 
-        Raises:
-            LoadRefusedError: when they are not all there, or not of a shape that gives one scalar.
-        """
-
-    def load(self, checkpoint: Checkpoint, detection: Detection, source: str, options: LoadOptions) -> RewardModel:
-        """Load the weights."""
+    return Reading(
+        head=require_head(checkpoint, spec.names),
+        pooling=spec.pooling,
+        spec=spec,
+        sign=spec.sign,
+        normalisation=str(spec.normalisation) if spec.normalisation else None,
+        template=spec.input.origin,
+        attributes=tuple(output.name for output in spec.outputs if output.name),
+        risks=risks,
+    )

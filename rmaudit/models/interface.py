@@ -92,8 +92,10 @@ class SelfCheck(BaseModel):
 
     name: str
     passed: bool | None
-    """``None``: not applicable, see detail."""
+    """``None``: not applicable, or told without a verdict; see detail."""
     detail: str
+    stops: bool = False
+    """Whether it failed in a way that puts the loading in doubt, so that a scan that did not accept it ends."""
     worst_difference: float | None = None
     """Largest difference of reward seen, in units of the model's within-prompt SD where known, else raw."""
     accepted: bool = False

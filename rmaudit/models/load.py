@@ -5,14 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from rmaudit.errors import LoadRefusedError, UsageError
+from rmaudit.models import safety
 from rmaudit.models import source as sources
-from rmaudit.models.checkpoint import Checkpoint, read_checkpoint
+from rmaudit.models.checkpoint import Checkpoint
 from rmaudit.models.detect import detect
+from rmaudit.models.folder import BaseFinder, read_folder
 from rmaudit.models.interface import RewardModel
 from rmaudit.models.options import LoadOptions
 
 DEMO = Path(__file__).parents[1] / "demo_model"
 """Where the package keeps its own reward model."""
+
+MAX_DEPTH = 2
+"""How far references from one checkpoint to another are followed."""
+
+Openable = sources.DemoSource | sources.FolderSource | sources.HubSource
 
 
 def load(source: str, options: LoadOptions | None = None) -> RewardModel:
@@ -40,7 +47,8 @@ def load(source: str, options: LoadOptions | None = None) -> RewardModel:
 
         return load_scores(parsed, source)
     checkpoint = _open(parsed, options)
-    detection = detect(checkpoint, options.format)
+    detection = detect(checkpoint, options)
+    safety.require_pickle_permission(checkpoint.root, checkpoint.pickles, options.allow_pickle)
     return detection.family.load(checkpoint, detection, source, options)
 
 
@@ -58,26 +66,35 @@ def open_checkpoint(source: str, options: LoadOptions | None = None) -> Checkpoi
     return _open(parsed, options)
 
 
-def _open(source: sources.DemoSource | sources.FolderSource | sources.HubSource, options: LoadOptions) -> Checkpoint:
+def _open(source: Openable, options: LoadOptions, depth: int = 0) -> Checkpoint:
     try:
-        return _read(source, options)
+        return _read(source, options, depth)
     except OSError as error:
         raise LoadRefusedError(f"The checkpoint could not be read: {error}. Check the disk and its rights.") from error
 
 
-def _read(source: sources.DemoSource | sources.FolderSource | sources.HubSource, options: LoadOptions) -> Checkpoint:
+def _read(source: Openable, options: LoadOptions, depth: int) -> Checkpoint:
+    def base(name: str) -> Checkpoint:
+        if depth >= MAX_DEPTH:
+            raise LoadRefusedError(f"{source} refers to a base that refers to a base, without an end.")
+        parsed = sources.parse_source(name)
+        if isinstance(parsed, sources.CallableSource | sources.ScoresSource):
+            raise UsageError(f"{name} is not a checkpoint, so it cannot be the base of one.")
+        return _open(parsed, LoadOptions(offline=options.offline, allow_pickle=options.allow_pickle), depth + 1)
+
+    bases = BaseFinder(base, options.base_model, options.base_config)
     if isinstance(source, sources.HubSource):
         from rmaudit.models.hub import download
 
         folder = download(source, offline=options.offline, allow_pickle=options.allow_pickle)
-        return read_checkpoint(folder.path, options.allow_pickle, folder.commit)
+        return read_folder(folder.path, bases, folder.commit)
     if isinstance(source, sources.FolderSource):
-        return read_checkpoint(source.path, options.allow_pickle)
+        return read_folder(source.path, bases)
     if not (DEMO / "config.json").is_file():
         raise LoadRefusedError(
             f"The demo model is not in this installation ({DEMO} has no config.json). Install the package again."
         )
-    return read_checkpoint(DEMO)
+    return read_folder(DEMO, bases)
 
 
 def _check(options: LoadOptions) -> None:

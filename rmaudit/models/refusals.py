@@ -1,84 +1,64 @@
-"""Checkpoints that are recognised as something that cannot be loaded yet, or as no reward model at all."""
+"""Why a checkpoint is of no format that can be loaded, and how to describe it."""
 
 from __future__ import annotations
 
-import re
-
-from rmaudit.models import heads
 from rmaudit.models.checkpoint import Checkpoint
+from rmaudit.models.families import _heads
 
-_OTHER_HEADS: tuple[tuple[str, str, str], ...] = (
-    (r"v_head\.summary\.\d+\.weight", "grm", "an MLP value head"),
-    (r"v_head\.summary\.weight", "trl-value-head", "a TRL value head"),
-    (r"head_layer\.\d+\.weight", "pairrm", "a PairRM head"),
-    (r"rwtransformer\.", "deepspeed-chat", "a DeepSpeed-Chat reward model"),
-    (r"v_head\.weight", "trlx, deepspeed-chat, starling or internlm2", "a value head without bias"),
-    (r"value_head\.weight", "openrlhf", "an OpenRLHF value head"),
-    (r"score_head\.weight", "beaver-reward or beaver-cost", "a safe-rlhf score head"),
-    (r"regression_head\.weight", "ultrarm or eurus", "a regression head"),
-    (r"gating\.|regression_layer\.", "armorm or qrm", "gated objectives"),
-    (r"weights\.fc\.", "urm", "an attribute head with weights"),
-    (r"score\.[02]\.weight", "qwen2-rm, qwen2-prm or inf-orm", "an MLP score head"),
-    (r"score\.bias", "token-classification", "a token classification head"),
-    (r"rm_head\.", "nemo", "a NeMo head"),
+LANGUAGE_MODEL_FORMATS = ("dpo", "nemotron-hf", "yes-no", "rlhflow-prm", "math-shepherd", "pair-preference", "judge")
+"""Formats that a plain language model may have; its files do not tell."""
+
+_DESCRIBE = (
+    "If it has a head under another name, describe it with --head-spec FILE (layers: [{weight: NAME}]); or score "
+    "with its own code through python:FILE.py:NAME."
 )
-"""Pattern at the start of a tensor name, the format it announces, and that in words."""
-
-_WRAPPERS = r"(?:module\.|base_model\.model\.|pretrained_model\.|_orig_mod\.)?"
-_SIDE_HEADS = (
-    "value_head.safetensors",
-    "value_head.bin",
-    "regression_layer.pt",
-    "gating_layer.pt",
-    "reward_head.pt",
-)
-
-_ADVICE = (
-    "To audit it now, score the conversations with its own code: pass a function as python:FILE.py:NAME, "
-    "or its rewards as scores:FILE.jsonl."
-)
-
-
-def other_format(checkpoint: Checkpoint) -> str | None:
-    """Say which format it is that cannot be loaded yet, or ``None`` when nothing announces one."""
-    where = checkpoint.root
-    for name in _SIDE_HEADS:
-        if name in checkpoint.names:
-            return f"{where} keeps its head in its own file ({name}), which is not supported yet. {_ADVICE}"
-    for pattern, formats, words in _OTHER_HEADS:
-        match = next((name for name in checkpoint.tensors if re.match(_WRAPPERS + pattern, name)), None)
-        if match:
-            tensor = checkpoint.tensors[match]
-            return f"{where} has {words} ({tensor}): format {formats}, which is not supported yet. {_ADVICE}"
-    if checkpoint.config.get("is_encoder_decoder"):
-        architecture = checkpoint.architecture
-        return f"{where} is an encoder-decoder ({architecture}), which is not supported yet. {_ADVICE}"
-    return None
 
 
 def unknown(checkpoint: Checkpoint) -> str:
-    """Say why no format fits: the head is missing, the config says something else, or nothing is known."""
+    """Say why no format fits: the head is missing, only the user can know, or nothing is known."""
     where, architecture = checkpoint.root, checkpoint.architecture
-    if heads.is_sequence_classifier(checkpoint):
-        missing = ", ".join(heads.missing_head(checkpoint)) or "score.weight"
+    if checkpoint.adapter is not None:
+        return (
+            f"{where} is a PEFT adapter without a score head: among its {len(checkpoint.tensors)} tensors "
+            f"({_glimpse(checkpoint)}) none is one (score.weight, v_head.summary.weight), so loading it would read "
+            "scores from random numbers. Train again with the head named in modules_to_save. If it is the policy of "
+            "a preference training, pass --as dpo."
+        )
+    output = _heads.decoder_output(checkpoint) or _heads.encoder_output(checkpoint)
+    if output is not None and output.shape[0] > 1 and _heads.classifies(checkpoint):
+        candidates = ("two-label", "odin") if output.shape[0] == 2 else ("multi-attribute",)
+        return (
+            f"{where} gives {output.shape[0]} numbers a conversation ({output}), and its config does not name them, so "
+            f"which is the reward is not for us to guess. It could be {' or '.join(candidates)}: say which with "
+            f"{' or '.join(f'--as {name}' for name in candidates)}, or describe the head with --head-spec FILE."
+        )
+    if _heads.classifies(checkpoint):
+        missing = ", ".join(n for n in _heads.head_names(checkpoint) if n not in checkpoint.canonical) or "score.weight"
         return (
             f"{where} has no score head: its config says {architecture}, but the weights lack {missing}. "
             "Loading it would fill them with random numbers. Save the trained head with the checkpoint (with "
             "PEFT, name it in modules_to_save), and load again."
         )
-    output = heads.decoder_output(checkpoint) or heads.encoder_output(checkpoint)
     if output is not None:
         return (
             f"{where} has a head ({output}), but its config says {architecture or 'no architecture'}, so it "
-            "could be seqcls, openrlhf or token-classification, which read it differently. If it was saved "
-            "as a sequence classifier, pass --as seqcls (or --as seqcls-pair for an encoder of question and "
-            "answer)."
+            "could be seqcls, openrlhf or token-classification, which read it differently. Say which with --as seqcls, "
+            "--as openrlhf or --as token-classification."
+        )
+    if "lm_head.weight" in checkpoint.canonical or (architecture or "").endswith(("ForCausalLM", "LMHeadModel")):
+        return (
+            f"{where} is a language model ({architecture}) without a score head. Read as a classifier it would score "
+            "by random numbers. If it rewards by its text or by its likelihood, its files do not tell how: it could be "
+            f"{', '.join(LANGUAGE_MODEL_FORMATS)}. Say which with --as FORMAT (dpo also needs --ref-model). {_DESCRIBE}"
+        )
+    if (architecture or "").endswith("ForConditionalGeneration"):
+        return (
+            f"{where} is an encoder-decoder ({architecture}) without a score head. If it is a SteamSHP preference "
+            f"model, pass --as steamshp. {_DESCRIBE}"
         )
     return (
         f"{where} is no reward model that we know: its config says {architecture or 'no architecture'}, and "
-        f"there is no score head among its {len(checkpoint.tensors)} tensors ({_glimpse(checkpoint)}). If it "
-        "is a language model that judges by its text or by its likelihood, that is not supported yet. "
-        f"{_ADVICE}"
+        f"there is no score head among its {len(checkpoint.tensors)} tensors ({_glimpse(checkpoint)}). {_DESCRIBE}"
     )
 
 

@@ -22,7 +22,13 @@ CAVEATS = [
 ]
 
 
-def compose(manifest: Manifest, ruler: Ruler, findings: Sequence[Finding], failures: Mapping[str, int]) -> Report:
+def compose(
+    manifest: Manifest,
+    ruler: Ruler,
+    findings: Sequence[Finding],
+    failures: Mapping[str, int],
+    problem: str | None = None,
+) -> Report:
     """The report of a run.
 
     Args:
@@ -30,11 +36,12 @@ def compose(manifest: Manifest, ruler: Ruler, findings: Sequence[Finding], failu
         ruler: what one unit of its reward means.
         findings: of all probes.
         failures: why conversations have no reward, with how many each.
+        problem: what is wrong with the attributes of the model, if anything.
     """
     model = manifest.model.model_copy(update={"self_test": manifest.self_test})
     return Report(
         headline=_headline(findings, ruler),
-        warnings=_warnings(manifest.self_test, ruler, failures, findings),
+        warnings=_warnings(manifest.self_test, ruler, failures, findings, problem),
         model=model,
         settings=manifest.settings,
         ruler=ruler,
@@ -72,16 +79,21 @@ def _headline(findings: Sequence[Finding], ruler: Ruler) -> str:
 
 
 def _warnings(
-    self_test: Sequence[SelfCheck], ruler: Ruler, failures: Mapping[str, int], findings: Sequence[Finding]
+    self_test: Sequence[SelfCheck],
+    ruler: Ruler,
+    failures: Mapping[str, int],
+    findings: Sequence[Finding],
+    problem: str | None,
 ) -> list[str]:
-    warnings = []
+    warnings = [_failed(check) for check in self_test if check.accepted]
     if ruler.wsd is None:
         warnings.append(ruler.reason or "Nothing could be measured.")
     elif not ruler.tracks_quality:
         warnings.append(f"This was not shown to be a working reward model. {ruler.reason}")
     elif ruler.reason:
         warnings.append(ruler.reason)
-    warnings += [f"Self-test failed: {check.name}. {check.detail}" for check in self_test if check.passed is False]
+    warnings += [_failed(check) for check in self_test if check.passed is False and not check.accepted]
+    warnings += [problem] if problem else []
     if failures:
         total = sum(failures.values())
         worst = max(failures, key=lambda reason: failures[reason])
@@ -96,6 +108,10 @@ def _warnings(
             + " this run could neither show a bias nor rule it out. A larger tier may settle it."
         )
     return warnings
+
+
+def _failed(check: SelfCheck) -> str:
+    return f"Self-test failed{' and was accepted' if check.accepted else ''}: {check.name}. {check.detail}."
 
 
 def _joined(words: Sequence[str]) -> str:

@@ -120,6 +120,8 @@ def _environment() -> Environment:
     )
     environment.globals |= {
         "anchor": anchor,
+        "attribute_notes": outline.attribute_notes,
+        "attribute_rows": outline.attributes,
         "axis": plots.axis,
         "ci": interval,
         "comparisons": outline.comparisons,
@@ -134,6 +136,7 @@ def _environment() -> Environment:
         "most_examples": outline.MOST_EXAMPLES,
         "number": number,
         "point": lambda value: Estimate(estimate=value),
+        "scalar": outline.scalar,
         "scale_for": plots.scale_for,
         "shares": plots.shares,
         "words": text,
@@ -186,9 +189,14 @@ def _coverage_tally(report: Report) -> list[tuple[str, int]]:
 
 def _accuracy_scale(report: Report) -> plots.Scale:
     """From somewhat below the lowest accuracy shown to 1."""
-    shown = [report.ruler.accuracy, *(domain.accuracy for domain in report.ruler.domains)]
+    ruler = report.ruler
+    shown = [
+        ruler.accuracy,
+        *(domain.accuracy for domain in ruler.domains),
+        *(attribute.accuracy for attribute in ruler.attributes),
+    ]
     values = [value for entry in shown for value in (entry.estimate, entry.low) if value is not None]
-    lowest = min([0.4, *values, *report.ruler.baselines.values()])
+    lowest = min([0.4, *values, *ruler.baselines.values()])
     return plots.Scale(max(0.0, lowest - 0.03), 1.0)
 
 

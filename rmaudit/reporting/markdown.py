@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rmaudit.reporting import outline, text
-from rmaudit.reporting.report import Report
+from rmaudit.reporting.report import Report, SelfCheck
 from rmaudit.suites.finding import Estimate, Example, Finding
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|#~$])")
@@ -29,6 +29,7 @@ def render(report: Report) -> bytes:
         f"# Reward model audit: {inline(report.model.source)}",
         f"**{inline(report.headline)}**",
         *_warnings(report),
+        *_risks(report),
         _identity(report),
         *_effects(report),
         *_ruler(report),
@@ -97,6 +98,12 @@ def _warnings(report: Report) -> list[str]:
     return ["> **Read this first**\n>\n" + "\n".join(f"> * {inline(warning)}" for warning in report.warnings)]
 
 
+def _risks(report: Report) -> list[str]:
+    if not report.model.risks:
+        return []
+    return ["> **Risks of this checkpoint**\n>\n" + "\n".join(f"> * {inline(risk)}" for risk in report.model.risks)]
+
+
 def _identity(report: Report) -> str:
     model = report.model
     facts = [
@@ -105,6 +112,7 @@ def _identity(report: Report) -> str:
         inline(model.architecture) if model.architecture else None,
         f"{text.count(model.parameters)} parameters" if model.parameters is not None else None,
         inline(model.dtype) if model.dtype else None,
+        f"quantized to {inline(model.quantization)}" if model.quantization else None,
         f"{inline(report.settings.tier)} tier",
         f"{text.count(report.run.conversations)} conversations",
         inline(report.run.started[:10]),
@@ -173,6 +181,19 @@ def _ruler(report: Report) -> list[str]:
         ],
     ]
     blocks.append(_table(["Fact", "Value", "95% interval"], rows, right=(1, 2)))
+    if ruler.attributes:
+        attribute_rows = [
+            [
+                inline(attribute.name),
+                _number(attribute.accuracy.estimate),
+                _interval(attribute.accuracy),
+                _number(attribute.wsd),
+                inline(attribute.reason or ""),
+            ]
+            for attribute in ruler.attributes
+        ]
+        head = ["Attribute", "Panel accuracy", "95% interval", "Within-prompt SD", "Note"]
+        blocks.append(_table(head, attribute_rows, right=(1, 2, 3)))
     blocks.append(f"Panel {inline(ruler.panel)}, sha256 {inline(ruler.panel_sha256)}")
     return blocks
 
@@ -243,6 +264,7 @@ def _finding(finding: Finding) -> list[str]:
         ]
         head = ["Group", "By", "Difference, SRD", "95% interval", "Names", "Items"]
         blocks.append(_table(head, group_rows, right=(2, 3, 4, 5)))
+    blocks += _attributes(finding)
     blocks.append(
         "\n".join(
             [
@@ -262,6 +284,34 @@ def _finding(finding: Finding) -> list[str]:
         opening = f"<details><summary>{note}Examples ({len(shown)})</summary>"
         blocks.append(f"{opening}\n\n{text.REWARD_NOTE}\n\n{examples}\n\n</details>")
     return blocks
+
+
+def _attributes(finding: Finding) -> list[str]:
+    if not finding.attributes:
+        return []
+    split = any(effect.share is not None for effect in finding.attributes)
+    rows = [
+        [
+            inline(effect.name),
+            _number(effect.srd.estimate),
+            _interval(effect.srd),
+            *([_number(effect.share)] if split else []),
+        ]
+        for effect in outline.attributes(finding)
+    ]
+    head = ["Attribute", "Effect, own SRD", "95% interval", *(["Share of the effect"] if split else [])]
+    carriers = finding.carried_by
+    told = f", carried by {', '.join(map(inline, carriers.names))} ({_number(carriers.share)})" if carriers else ""
+    blocks = [
+        f"<details><summary>Attributes ({len(rows)}){told}</summary>",
+        f"{text.ATTRIBUTES_NOTE} {text.SHARES_NOTE}" if split else text.ATTRIBUTES_NOTE,
+        _table(head, rows, right=(1, 2, 3)),
+        *(
+            f"{inline(names)}: {inline(reason)}" if names else inline(reason)
+            for names, reason in outline.attribute_notes(finding)
+        ),
+    ]
+    return ["\n\n".join([*blocks, "</details>"])]
 
 
 def _example(example: Example) -> list[str]:
@@ -349,12 +399,17 @@ def _model(report: Report) -> list[str]:
         ("Architecture", model.architecture),
         ("Head", model.head),
         ("Position read", model.pooling),
+        *outline.scalar(model),
         ("Number type", model.dtype),
         ("Template", model.template),
         ("Parameters", None if model.parameters is None else str(model.parameters)),
         ("Longest conversation in tokens", None if model.max_length is None else str(model.max_length)),
         *(("Evidence", fact) for fact in model.evidence),
+        *(("Risk", risk) for risk in model.risks),
     ]
+    if model.attributes:
+        adds = "they add up to the reward" if model.additive else "each a reading of its own"
+        facts.append((f"Attributes, {adds}", ", ".join(model.attributes)))
     blocks = [
         "## The model",
         "\n".join(f"* {label}: {'not known' if value is None else inline(value)}" for label, value in facts),
@@ -362,11 +417,20 @@ def _model(report: Report) -> list[str]:
     if model.self_test:
         results = {None: "not applicable", True: "passed", False: "**failed**"}
         rows = [
-            [inline(check.name), results[check.passed], inline(check.detail), _number(check.worst_difference)]
+            [
+                inline(check.name),
+                results[check.passed] + _accepted(check),
+                inline(check.detail),
+                _number(check.worst_difference),
+            ]
             for check in model.self_test
         ]
         blocks.append(_table(["Self-test", "Result", "Detail", "Largest difference"], rows, right=(3,)))
     return blocks
+
+
+def _accepted(check: SelfCheck) -> str:
+    return ", accepted by the user" if check.accepted else ""
 
 
 def _methods(report: Report) -> list[str]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rmaudit.reporting import text
-from rmaudit.reporting.report import CoverageRow, DisclosureItem, Report
-from rmaudit.suites.finding import Example, ExampleArm, Finding
+from rmaudit.reporting.report import CoverageRow, DisclosureItem, ModelBlock, Report
+from rmaudit.suites.finding import AttributeEffect, Example, ExampleArm, Finding
 
 MOST_EXAMPLES = 12
 """Examples of one finding that a report shows, so that it stays small enough for a browser and for mail."""
@@ -101,6 +101,35 @@ def missing_units(finding: Finding) -> list[tuple[str, str]]:
         reason = finding.unit_reasons[field]
         by_reason.setdefault(reason, []).append(labels.get(field, text.name(field)).lower())
     return [(", ".join(units), reason) for reason, units in by_reason.items()]
+
+
+def attributes(finding: Finding) -> list[AttributeEffect]:
+    """Effects on the attributes, the largest share first, or else the largest effect."""
+
+    def size(effect: AttributeEffect) -> tuple[float, float]:
+        return -(effect.share or 0.0), -abs(effect.srd.estimate or 0.0)
+
+    return sorted(finding.attributes, key=size)
+
+
+def attribute_notes(finding: Finding) -> list[tuple[str, str]]:
+    """Why attributes lack a number, with their names; the names are left out where it is so for all."""
+    by_reason: dict[str, list[str]] = {}
+    for effect in finding.attributes:
+        if effect.reason:
+            by_reason.setdefault(effect.reason, []).append(text.one_line(effect.name, 60))
+    everyone = len(finding.attributes)
+    return [("" if len(names) == everyone else ", ".join(names), reason) for reason, names in by_reason.items()]
+
+
+def scalar(model: ModelBlock) -> list[tuple[str, str]]:
+    """What is done to the model's own number before it is the reward, and with what it was computed."""
+    return [
+        ("Sign", text.SIGNS[model.sign < 0]),
+        ("Normalisation", "none" if model.normalisation is None else model.normalisation),
+        ("Attention kernel", "not known" if model.attention is None else model.attention),
+        ("Quantization", "none" if model.quantization is None else model.quantization),
+    ]
 
 
 def comparisons(example: Example) -> list[Comparison]:

@@ -13,12 +13,15 @@ from rmaudit.errors import RunError
 from rmaudit.models.interface import ModelBlock, SelfCheck
 from rmaudit.runs.folder import RunFolder
 from rmaudit.runs.manifest import RunBlock, Settings
-from rmaudit.suites.finding import DomainAccuracy, Estimate, Finding, Ruler
+from rmaudit.suites.finding import AttributeEffect, AttributeRuler, Carried, DomainAccuracy, Estimate, Finding, Ruler
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "AttributeEffect",
+    "AttributeRuler",
+    "Carried",
     "CoverageRow",
     "DisclosureItem",
     "DomainAccuracy",
@@ -105,7 +108,10 @@ class Findings(list[Finding]):
     """A list of findings that becomes a table."""
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a finding; estimates become three columns (``srd``, ``srd_low``, ``srd_high`` …)."""
+        """One row a finding; estimates become three columns (``srd``, ``srd_low``, ``srd_high`` …).
+
+        `carried_by` names the attributes, with commas between them.
+        """
         import pandas as pd
 
         rows = []
@@ -114,6 +120,8 @@ class Findings(list[Finding]):
             for name, value in finding:
                 if isinstance(value, Estimate):
                     row |= {name: value.estimate, f"{name}_low": value.low, f"{name}_high": value.high}
+                elif isinstance(value, Carried):
+                    row[name] = ", ".join(value.names)
                 elif not isinstance(value, list | dict | BaseModel):
                     row[name] = value
             rows.append(row)

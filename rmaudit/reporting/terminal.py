@@ -51,6 +51,8 @@ def summary(report: Report, width: int = WIDEST, *, ascii_only: bool = False) ->
     if findings:
         blocks += [writer.effects(findings), Text("")]
     blocks.append(writer.wrapped(_secondary(report)))
+    if report.ruler.attributes:
+        blocks.append(writer.wrapped(_attributes(report)))
     blocks.append(writer.wrapped(_ruler(report)))
     blocks.append(writer.wrapped(_unknown(report)))
     worst = outline.worst_examples(report)
@@ -168,6 +170,19 @@ def _secondary(report: Report) -> str:
     )
     noun = "finding" if len(findings) == 1 else "findings"
     return f"{len(findings)} secondary {noun}: {told}."
+
+
+def _attributes(report: Report) -> str:
+    """Which attribute carries the effect of a suite, as far as that can be told."""
+    carried = [
+        f"{text.name(finding.suite)}: {', '.join(text.one_line(name, 40) for name in finding.carried_by.names)}"
+        f" ({text.percent(finding.carried_by.share, 0)})"
+        for finding in outline.primary(report)
+        if finding.carried_by
+    ]
+    if carried:
+        return f"Effects are carried by these attributes: {'; '.join(carried)}."
+    return f"{len(report.ruler.attributes)} attributes of each answer were measured too; the report has them."
 
 
 def _ruler(report: Report) -> str:

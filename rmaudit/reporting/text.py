@@ -268,6 +268,17 @@ DIRECTIONS: Final[Mapping[str, str]] = {
     "either": "An effect of either sign counts as bias.",
 }
 
+SIGNS: Final = ("the model's own number (1)", "the negative of the model's own number, which is a cost (-1)")
+"""What the reward is, for a sign of 1 and of -1."""
+
+ATTRIBUTES_NOTE: Final = (
+    "Each attribute is measured as if it were the reward, in its own within-prompt standard deviations; 0 is ideal."
+)
+SHARES_NOTE: Final = (
+    "The attributes add up to the reward, so its effect is split among them: shares sum to 100%, and one below 0 pulls"
+    " against the effect."
+)
+
 RULER_LOST: Final = "This model was not shown to tell good answers from bad ones."
 
 REWARD_NOTE: Final = (

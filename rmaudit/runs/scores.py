@@ -1,10 +1,11 @@
 """`scores.jsonl`: every reward of a run, appended batch by batch. Nothing in it is ever changed.
 
 The first line is a header with the digest of the plan. Each further line is one arm of one item:
-``{"batch", "suite", "item", "arm", "reward", "tokens", "truncated", "reason", "crc"}``. Rewards are written with
-all their digits: they are the data from which every published number is computed again. The last line of a batch
-carries ``"end": true``; a batch without it was interrupted and is scored again. ``crc`` is the CRC-32 of the line
-before it, so that a byte that changed on the disk is noticed even where it makes another number.
+``{"batch", "suite", "item", "arm", "reward", "tokens", "truncated", "reason", "crc"}``, and ``attributes`` where the
+model gives more numbers than one. Rewards and attributes are written with all their digits: they are the data from
+which every published number is computed again. The last line of a batch carries ``"end": true``; a batch without it
+was interrupted and is scored again. ``crc`` is the CRC-32 of the line before it, so that a byte that changed on the
+disk is noticed even where it makes another number.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -41,6 +42,8 @@ class Scores:
     tokens: int | None
     """Tokens scored, where the model counts them."""
     plan_sha256: str
+    attributes: dict[str, dict[tuple[str, str], dict[str, float]]] = field(default_factory=dict)
+    """By suite, then by item and arm: the further numbers that came with the reward, by name. None without a reward."""
 
     @property
     def any_reward(self) -> bool:
@@ -75,19 +78,20 @@ class ScoreWriter:
         lines: list[dict[str, Any]] = []
         for targets, result in zip(batch.targets, scored, strict=True):
             for position, target in enumerate(targets):
-                lines.append(
-                    {
-                        "batch": number,
-                        "suite": target.suite,
-                        "item": target.item,
-                        "arm": target.arm,
-                        "reward": result.reward,
-                        # A conversation that serves several arms is read once, so its tokens count once.
-                        "tokens": result.tokens if position == 0 else 0,
-                        "truncated": result.truncated,
-                        "reason": result.reason,
-                    }
-                )
+                line = {
+                    "batch": number,
+                    "suite": target.suite,
+                    "item": target.item,
+                    "arm": target.arm,
+                    "reward": result.reward,
+                    # A conversation that serves several arms is read once, so its tokens count once.
+                    "tokens": result.tokens if position == 0 else 0,
+                    "truncated": result.truncated,
+                    "reason": result.reason,
+                }
+                if result.reward is not None and result.attributes:
+                    line["attributes"] = dict(result.attributes)
+                lines.append(line)
         lines[-1]["end"] = True
         self._write(lines)
 
@@ -175,6 +179,7 @@ def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
 
 def _collect(path: Path, entries: list[dict[str, Any]], batches: int, plan: str) -> Scores:
     rewards: dict[str, dict[tuple[str, str], float | None]] = {}
+    attributes: dict[str, dict[tuple[str, str], dict[str, float]]] = {}
     truncated: dict[str, dict[str, int]] = {}
     reasons: dict[str, int] = {}
     tokens: int | None = None
@@ -182,6 +187,8 @@ def _collect(path: Path, entries: list[dict[str, Any]], batches: int, plan: str)
         for entry in entries:
             suite, item = entry["suite"], entry["item"]
             rewards.setdefault(suite, {})[item, entry["arm"]] = entry["reward"]
+            if entry["reward"] is not None and "attributes" in entry:
+                attributes.setdefault(suite, {})[item, entry["arm"]] = dict(entry["attributes"])
             if entry["truncated"]:
                 by_item = truncated.setdefault(suite, {})
                 by_item[item] = by_item.get(item, 0) + 1
@@ -190,6 +197,6 @@ def _collect(path: Path, entries: list[dict[str, Any]], batches: int, plan: str)
                 reasons[reason] = reasons.get(reason, 0) + 1
             if entry["tokens"] is not None:
                 tokens = (tokens or 0) + entry["tokens"]
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path} is damaged: an entry lacks {error}. Scan again into a new folder.") from error
-    return Scores(rewards, truncated, reasons, batches, tokens, plan)
+    return Scores(rewards, truncated, reasons, batches, tokens, plan, attributes)

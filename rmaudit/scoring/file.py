@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,6 +150,20 @@ def _score_all(model: RewardModel, conversations: Sequence[Conversation], progre
 def _answer(line: _Line, parts: dict[str, Scored]) -> dict[str, Any]:
     answer: dict[str, Any] = {"id": line.id} if line.id is not None else {}
     answer |= {field: parts[field].reward if field in parts else None for field in line.fields}
+    for field, result in parts.items():
+        if result.reward is not None:
+            answer |= _more(field, result)
     reasons = [result.reason for result in parts.values() if result.reward is None]
     reason = line.problem or "; ".join(dict.fromkeys(str(reason) for reason in reasons))
     return answer | ({"reason": reason} if reason else {})
+
+
+def _more(field: str, result: Scored) -> dict[str, Any]:
+    """What came with a reward, by the fields beside its own: ``attributes_chosen`` beside ``reward_chosen``."""
+    more: dict[str, Any] = {}
+    if result.attributes:
+        more[field.replace("reward", "attributes", 1)] = dict(result.attributes)
+    if result.steps:
+        # Which step a value belongs to is its place, so one that is no number keeps it.
+        more[field.replace("reward", "steps", 1)] = [step if math.isfinite(step) else None for step in result.steps]
+    return more

@@ -32,6 +32,8 @@ def score_batches(
 def score_checked(model: RewardModel, conversations: Sequence[Conversation]) -> list[Scored]:
     """Score conversations together, and make sure of one answer each that is a finite number or says why not.
 
+    An attribute that is no finite number is left out, as if the model had not given it.
+
     Raises:
         ScoringError: when the model fails, or breaks that promise.
     """
@@ -41,9 +43,12 @@ def score_checked(model: RewardModel, conversations: Sequence[Conversation]) -> 
             f"The model was given {len(conversations)} conversations and answered with {len(scored)} rewards. "
             "It must answer one reward a conversation, in order."
         )
-    return [
-        result
-        if result.reward is None or math.isfinite(result.reward)
-        else replace(result, reward=None, reason=f"the model answered {result.reward}")
-        for result in scored
-    ]
+    return [_checked(result) for result in scored]
+
+
+def _checked(result: Scored) -> Scored:
+    if result.reward is not None and not math.isfinite(result.reward):
+        result = replace(result, reward=None, reason=f"the model answered {result.reward}")
+    if all(map(math.isfinite, result.attributes.values())):
+        return result
+    return replace(result, attributes={k: v for k, v in result.attributes.items() if math.isfinite(v)})

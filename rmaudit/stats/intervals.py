@@ -83,8 +83,21 @@ def mean_interval(values: ArrayLike, clusters: Iterable[Hashable], confidence: f
         ValueError: as `standard_error`, and when `confidence` is not between 0 and 1.
     """
     means = cluster_means(values, clusters)
-    error, df = _standard_error(means)
-    estimate = _mean(means)
+    return t_interval(_mean(means), *_standard_error(means), confidence)
+
+
+def t_interval(estimate: float, error: float, df: int, confidence: float = 0.95) -> Interval:
+    """Student's t interval of an estimate with a known standard error.
+
+    Args:
+        estimate: any unit.
+        error: its standard error in the same unit, at least 0.
+        df: degrees of freedom, at least 1.
+        confidence: between 0 and 1.
+
+    Raises:
+        ValueError: when `confidence` is not between 0 and 1.
+    """
     reach = float(stats.t.ppf(_upper(confidence), df)) * error
     return Interval(estimate, estimate - reach, estimate + reach)
 

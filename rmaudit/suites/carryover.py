@@ -23,7 +23,13 @@ def read(measure: Carryover, item: Item) -> Reading | None:
     if cells is None:
         return None
     roles = {arm: "own answer" if prompt == response else "other answer" for (prompt, response), arm in cells.items()}
-    return Reading(roles, lambda rewards: _effect(*_gaps(cells, rewards)))
+
+    def part(whole: Rewards, some: Rewards) -> float:
+        # Which answer won is said by the whole reward; what the part adds to its win is then a weighted sum.
+        (first, second), (one, two) = _gaps(cells, whole), _gaps(cells, some)
+        return (_sign(second) * one + _sign(first) * two) / 2
+
+    return Reading(roles, lambda rewards: _effect(*_gaps(cells, rewards)), part)
 
 
 def gaps(measure: Carryover, item: Item, rewards: Rewards) -> tuple[float, float]:

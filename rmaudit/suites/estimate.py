@@ -24,7 +24,7 @@ from rmaudit.suites.designs import reader
 from rmaudit.suites.finding import Estimate
 from rmaudit.suites.groups import GroupResult
 from rmaudit.suites.panel import Scale
-from rmaudit.suites.reading import TIE, Rewards
+from rmaudit.suites.reading import TIE, Reading, Rewards
 from rmaudit.suites.spec import Carryover, Groups, Item, Probe
 
 NOTHING = Estimate(estimate=None)
@@ -44,6 +44,8 @@ class ItemEffects:
     """Effect of the placebo on the same items, NaN where an item has none; shape (items,)."""
     n_errors: int
     """Items left out because an arm has no reward."""
+    readings: tuple[Reading, ...] = ()
+    """How each item answers the probe, for the effects of other numbers of the same conversations."""
 
     @property
     def clusters(self) -> list[Hashable]:
@@ -82,6 +84,8 @@ class Measurement:
     groups: tuple[GroupResult, ...] = ()
     leading_group: str | None = None
     """Group with the largest contrast, where the probe compares groups."""
+    leading_margin: str | None = None
+    """Factor by which that group is one."""
 
 
 def item_effects(probe: Probe, items: Sequence[Item], rewards: Mapping[str, Rewards]) -> ItemEffects:
@@ -89,6 +93,7 @@ def item_effects(probe: Probe, items: Sequence[Item], rewards: Mapping[str, Rewa
     read = reader(probe.measure)
     read_placebo = reader(probe.placebo) if probe.placebo else None
     used: list[Item] = []
+    readings: list[Reading] = []
     effects: list[float] = []
     placebo: list[float] = []
     errors = 0
@@ -101,6 +106,7 @@ def item_effects(probe: Probe, items: Sequence[Item], rewards: Mapping[str, Rewa
             errors += 1
             continue
         used.append(item)
+        readings.append(reading)
         effects.append(reading.effect(have))
         control = read_placebo(item) if read_placebo else None
         complete = control is not None and control.roles.keys() <= have.keys()
@@ -108,7 +114,8 @@ def item_effects(probe: Probe, items: Sequence[Item], rewards: Mapping[str, Rewa
     values = np.asarray(placebo)
     if isinstance(probe.measure, Carryover) and read_placebo is None and len(used) > 1:
         values = _mismatched(probe.measure, used, rewards)
-    return ItemEffects(tuple(used), snapped(effects), None if np.isnan(values).all() else snapped(values), errors)
+    shown = None if np.isnan(values).all() else snapped(values)
+    return ItemEffects(tuple(used), snapped(effects), shown, errors, tuple(readings))
 
 
 def snapped(effects: Sequence[float] | Array) -> Array:
@@ -206,6 +213,7 @@ def _measure_groups(
         n_clusters=sum(result.n_units.values()),
         groups=tuple(results),
         leading_group=table.names[index],
+        leading_margin=result.margin,
     )
 
 

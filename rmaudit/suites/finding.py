@@ -31,6 +31,18 @@ class DomainAccuracy(_Frozen):
     accuracy: Estimate
 
 
+class AttributeRuler(_Frozen):
+    """What one unit of an attribute means, read off the panel as if it were the reward."""
+
+    name: str
+    wsd: float | None
+    """Within-prompt SD of the attribute, in the unit in which it came with the reward."""
+    accuracy: Estimate
+    """Panel accuracy of the attribute taken alone: does it track quality? Chance 0.5."""
+    reason: str | None = None
+    """Why something above is null, or what limits it."""
+
+
 class Ruler(_Frozen):
     """What one unit of reward means for this model, read off the panel."""
 
@@ -58,6 +70,8 @@ class Ruler(_Frozen):
     domains: list[DomainAccuracy]
     baselines: dict[str, float]
     """Accuracy on the same pairs of rules that read no meaning: the longer answer, the shorter, …"""
+    attributes: list[AttributeRuler] = Field(default_factory=list)
+    """The same for each attribute of a multi-objective model."""
 
 
 class ExampleArm(_Frozen):
@@ -97,6 +111,28 @@ class Group(_Frozen):
     n_units: int
     """Names (or terms) in the group."""
     n_items: int
+
+
+class AttributeEffect(_Frozen):
+    """A probe's effect on one attribute of a multi-objective model."""
+
+    name: str
+    srd: Estimate
+    """Effect on the attribute as if it were the reward, in its own within-prompt SDs; ideal 0. Where groups are
+    compared, that of the group which the finding is named after."""
+    share: float | None = None
+    """Part of the effect on the reward that comes through this attribute; all shares sum to 1. Below 0 where it pulls
+    against the effect, and above 1 where others do. ``None`` where the effect lies inside the margin or may be 0."""
+    reason: str | None = None
+    """Why something above is null."""
+
+
+class Carried(_Frozen):
+    """The fewest attributes through which at least half of an effect comes, the largest first."""
+
+    names: list[str]
+    share: float
+    """Their shares together."""
 
 
 class Histogram(_Frozen):
@@ -164,6 +200,10 @@ class Finding(_Frozen):
     """Clusters that would settle an inconclusive verdict."""
     histogram: Histogram | None = None
     groups: list[Group] = Field(default_factory=list)
+    attributes: list[AttributeEffect] = Field(default_factory=list)
+    """Effect on each attribute, in the model's order; empty where it has none."""
+    carried_by: Carried | None = None
+    """``None`` unless the verdict is ``present`` and at most three attributes carry half of the effect."""
     examples: list[Example] = Field(default_factory=list)
     citations: list[str] = Field(default_factory=list)
     limits: str | None = None

@@ -9,6 +9,7 @@ import numpy as np
 
 from rmaudit.policy import Policy
 from rmaudit.stats.multiplicity import benjamini_hochberg, holm
+from rmaudit.suites.attributes import Attributes, carried, effects, told, unmeasured
 from rmaudit.suites.designs import FEWEST, reader
 from rmaudit.suites.estimate import NOTHING, Measurement, item_effects, measure
 from rmaudit.suites.finding import Estimate, Example, ExampleArm, Finding, Group, Histogram
@@ -20,6 +21,7 @@ from rmaudit.suites.verdict import Judgement, decisive_estimates, judge, leading
 
 EXAMPLES = {"worst": 3, "median": 2, "random": 2}
 BINS = 24
+NO_ATTRIBUTES = Attributes()
 
 
 def findings(
@@ -30,6 +32,7 @@ def findings(
     unmeasurable: str | None,
     policy: Policy,
     seed: int,
+    attributes: Attributes = NO_ATTRIBUTES,
 ) -> list[Finding]:
     """Findings of all probes, primary first within their suite.
 
@@ -41,6 +44,7 @@ def findings(
         unmeasurable: why, in that case.
         policy: margin, alpha, bands.
         seed: of permutations, bootstraps and the choice of random examples.
+        attributes: the model's further numbers, where it has any.
     """
     probes = [
         (suite.spec, probe, items)
@@ -54,7 +58,7 @@ def findings(
     }
     measured = [_measured(probe, items, scaled[suite.suite], scale, policy, seed) for suite, probe, items in probes]
     adjusted = _corrected([(suite, probe) for suite, probe, _ in probes], measured)
-    return [
+    found = [
         _finding(
             suite,
             probe,
@@ -69,6 +73,30 @@ def findings(
         )
         for index, (suite, probe, items) in enumerate(probes)
     ]
+    if not attributes.entries:
+        return found
+    return [
+        _with_attributes(finding, probe, measured[index], scaled[suite.suite], unit, attributes, policy)
+        for index, (finding, (suite, probe, _)) in enumerate(zip(found, probes, strict=True))
+    ]
+
+
+def _with_attributes(
+    finding: Finding,
+    probe: Probe,
+    measured: Measurement | str,
+    scaled: Mapping[str, Rewards],
+    unit: float,
+    attributes: Attributes,
+    policy: Policy,
+) -> Finding:
+    """A finding with its effect on each attribute, and the name of what carries the effect."""
+    if isinstance(measured, str):
+        return finding.model_copy(update={"attributes": unmeasured(attributes, finding.reason or measured)})
+    each = effects(probe, measured, finding.suite, scaled, unit, attributes, policy.measurement)
+    carriers = carried(each) if finding.verdict == "present" else None
+    statement = f"{finding.statement} {told(carriers)}" if carriers else finding.statement
+    return finding.model_copy(update={"attributes": each, "carried_by": carriers, "statement": statement})
 
 
 def _measured(

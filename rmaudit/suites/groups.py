@@ -82,36 +82,47 @@ def compare(
         seed: of the permutation of group labels over names.
         draws: permutations.
     """
-    results = []
-    factors_compared = (measure.factor, *measure.margins)
+    factors = (measure.factor, *measure.margins)
     # One error rate for all margins together: each gets its share.
-    confidence = 1 - 0.05 / len(factors_compared)
-    for factor in factors_compared:
-        centred: dict[tuple[str, str], list[float]] = defaultdict(list)
-        sizes: list[int] = []
-        for item in items:
-            arms = [arm for arm in members(measure, item) if factor in item.arms[arm].factors]
-            if len(arms) < 2:
-                continue
-            sizes.append(len(arms))
-            mean = float(np.mean([rewards[item.id][arm] for arm in arms]))
-            for arm in arms:
-                factors = item.arms[arm].factors
-                centred[str(factors[factor]), str(factors[measure.unit])].append(rewards[item.id][arm] - mean)
-        if not sizes:
-            raise ValueError(f"no item has two arms with the factor {factor!r}")
-        # Arms that share a scenario's mean lean against each other, the more so the fewer they are.
-        company = sum(sizes) / len(sizes)
-        keys = sorted(centred)
-        means = np.array([np.mean(centred[key]) for key in keys])
-        means = np.where(np.abs(means) < TIE, 0.0, means)
-        labels = [group for group, _ in keys]
-        results.append(
-            GroupResult(
-                factor,
-                max_t_groups(means, labels, seed, draws, confidence, se_factor=(company / (company - 1)) ** 0.5),
-                {group: labels.count(group) for group in dict.fromkeys(labels)},
-                {group: sum(len(centred[key]) for key in keys if key[0] == group) for group in dict.fromkeys(labels)},
-            )
-        )
-    return results
+    confidence = 1 - 0.05 / len(factors)
+    return [compare_by(measure, factor, items, rewards, seed, draws, confidence) for factor in factors]
+
+
+def compare_by(
+    measure: Groups,
+    factor: str,
+    items: Sequence[Item],
+    rewards: Mapping[str, Rewards],
+    seed: int,
+    draws: int,
+    confidence: float,
+) -> GroupResult:
+    """Compare groups on one factor; see `compare`.
+
+    Contrasts and standard errors are the same for every number of `draws`.
+    """
+    centred: dict[tuple[str, str], list[float]] = defaultdict(list)
+    sizes: list[int] = []
+    for item in items:
+        arms = [arm for arm in members(measure, item) if factor in item.arms[arm].factors]
+        if len(arms) < 2:
+            continue
+        sizes.append(len(arms))
+        mean = float(np.mean([rewards[item.id][arm] for arm in arms]))
+        for arm in arms:
+            factors = item.arms[arm].factors
+            centred[str(factors[factor]), str(factors[measure.unit])].append(rewards[item.id][arm] - mean)
+    if not sizes:
+        raise ValueError(f"no item has two arms with the factor {factor!r}")
+    # Arms that share a scenario's mean lean against each other, the more so the fewer they are.
+    company = sum(sizes) / len(sizes)
+    keys = sorted(centred)
+    means = np.array([np.mean(centred[key]) for key in keys])
+    means = np.where(np.abs(means) < TIE, 0.0, means)
+    labels = [group for group, _ in keys]
+    return GroupResult(
+        factor,
+        max_t_groups(means, labels, seed, draws, confidence, se_factor=(company / (company - 1)) ** 0.5),
+        {group: labels.count(group) for group in dict.fromkeys(labels)},
+        {group: sum(len(centred[key]) for key in keys if key[0] == group) for group in dict.fromkeys(labels)},
+    )

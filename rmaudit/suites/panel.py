@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from rmaudit.stats.ruler import (
     robust_within_prompt_sd,
     within_prompt_sd,
 )
-from rmaudit.suites.finding import DomainAccuracy, Estimate, Ruler
+from rmaudit.suites.finding import AttributeRuler, DomainAccuracy, Estimate, Ruler
 from rmaudit.suites.load import Problem, lies_outside, read_items
 from rmaudit.suites.spec import Item
 
@@ -122,27 +122,16 @@ def measure_panel(
     Returns:
         The ruler for the report, and the scale for the probes, ``None`` when nothing can be measured.
     """
-    prompts: list[int] = []
-    grades: list[float] = []
-    values: list[float] = []
-    lengths: list[float] = []
-    for index, item in enumerate(panel.items):
-        for arm in sorted(rewards.get(item.id, {})):
-            prompts.append(index)
-            grades.append(float(item.arms[arm].factors[GRADE]))
-            values.append(rewards[item.id][arm])
-            lengths.append(float(len(item.conversation(arm)[-1]["content"])))
-    expected = sum(len(item.arms) for item in panel.items)
-    reward = np.asarray(values)
-    where = np.asarray(prompts)
-    wsd = within_prompt_sd(reward, where) if len(values) > len(set(prompts)) else float("nan")
+    answers = _answers(panel, rewards)
+    reward, where, grade = answers.values, answers.prompts, answers.grades
+    wsd = _spread(reward, where.tolist())
     reason = _unusable(reward, wsd, noise, policy)
     facts = {
         "panel": f"{panel.spec.name} v{panel.spec.version}",
         "panel_sha256": panel.sha256,
         "n": len(panel.items),
-        "n_responses": len(values),
-        "n_errors": expected - len(values),
+        "n_responses": len(reward),
+        "n_errors": _expected(panel) - len(reward),
         "score_noise": noise,
     }
     if reason:
@@ -153,7 +142,6 @@ def measure_panel(
         ), None  # fmt: skip
 
     scaled = reward / wsd
-    grade = np.asarray(grades)
     pairs = gold_pairs(scaled, grade, where)
     if not len(pairs.margins):
         raise ScoringError("So few panel responses have a reward that no pair of different quality is left to compare.")
@@ -181,7 +169,7 @@ def measure_panel(
         tracks_quality=tracks,
         reason=gold,
         domains=_domains(pairs, domain),
-        baselines=_baselines(np.asarray(lengths), grade, where),
+        baselines=_baselines(answers.lengths, grade, where),
     )
     return ruler, Scale(wsd, temperature, pairs.margins, pairs.prompts, gold)
 
@@ -202,14 +190,8 @@ def scale_without_panel(
     Returns:
         Ruler and scale, unchanged and ``None`` when the probes give no unit either.
     """
-    rewards: list[float] = []
-    where: list[tuple[int, str]] = []
-    for suite, items in enumerate(probes):
-        for item, arms in items.items():
-            rewards += arms.values()
-            where += [(suite, item)] * len(arms)
-    spread = within_prompt_sd(rewards, where) if len(rewards) > len(set(where)) else float("nan")
-    if ruler.n_errors or _unusable(np.asarray(rewards), spread, ruler.score_noise, policy):
+    spread = _spread_over_probes(probes, ruler.score_noise, policy)
+    if ruler.n_errors or spread is None:
         return ruler, None
     reason = (
         "The model gives every panel response to a prompt the same reward, so it tells no good answer from a bad one, "
@@ -219,6 +201,95 @@ def scale_without_panel(
     nobody = np.empty(0)
     scale = Scale(spread, None, nobody, np.empty(0, dtype=np.int64), reason)
     return ruler.model_copy(update={"tracks_quality": False, "reason": reason}), scale
+
+
+def attribute_ruler(
+    name: str,
+    panel: Panel,
+    values: Mapping[str, Mapping[str, float]],
+    probes: Iterable[Mapping[str, Mapping[str, float]]],
+    policy: MeasurementPolicy,
+) -> tuple[AttributeRuler, float | None]:
+    """Read the unit of an attribute off the panel, or else off the probes, as it is done for the reward.
+
+    Args:
+        name: of the attribute.
+        panel: the panel.
+        values: of the attribute, by item id and arm of the panel; absent where the model did not give it.
+        probes: for each suite, the same.
+        policy: thresholds for a usable unit.
+
+    Returns:
+        What stands in the report, and the unit: a within-prompt SD, ``None`` where there is none.
+    """
+    answers = _answers(panel, values)
+    wsd = _spread(answers.values, answers.prompts.tolist())
+    if _unusable(answers.values, wsd, None, policy):
+        complete = len(answers.values) == _expected(panel)
+        spread = _spread_over_probes(probes, None, policy) if complete else None
+        if spread is not None:
+            why = (
+                "It is the same for every panel answer to a prompt. Its effects are in units of its SD within the "
+                "probes' items instead, and compare with no other attribute's."
+            )
+        elif complete:
+            why = "It is the same for every answer to a prompt, so there is no unit to measure it in."
+        else:
+            why = "It did not come with every panel answer, so there is no unit to measure it in."
+        return AttributeRuler(name=name, wsd=None, accuracy=Estimate(estimate=None), reason=why), spread
+    pairs = gold_pairs(answers.values / wsd, answers.grades, answers.prompts)
+    accuracy = _estimate(pair_accuracy(pairs.margins, pairs.prompts)) if len(pairs.margins) else None
+    reason = None if accuracy else "No two panel answers of different quality have it."
+    return AttributeRuler(name=name, wsd=wsd, accuracy=accuracy or Estimate(estimate=None), reason=reason), wsd
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """The panel's answers that have a number. Arrays have one entry an answer."""
+
+    prompts: NDArray[np.int64]
+    grades: NDArray[np.float64]
+    values: NDArray[np.float64]
+    lengths: NDArray[np.float64]
+    """In characters."""
+
+
+def _answers(panel: Panel, rewards: Mapping[str, Mapping[str, float]]) -> _Answers:
+    rows = [
+        (index, float(item.arms[arm].factors[GRADE]), reward, float(len(item.conversation(arm)[-1]["content"])))
+        for index, item in enumerate(panel.items)
+        for arm, reward in sorted(rewards.get(item.id, {}).items())
+    ]
+    prompts, grades, values, lengths = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return _Answers(
+        np.asarray(prompts, dtype=np.int64),
+        np.asarray(grades, dtype=np.float64),
+        np.asarray(values, dtype=np.float64),
+        np.asarray(lengths, dtype=np.float64),
+    )
+
+
+def _expected(panel: Panel) -> int:
+    return sum(len(item.arms) for item in panel.items)
+
+
+def _spread(values: Sequence[float] | NDArray[np.float64], prompts: Sequence[Hashable]) -> float:
+    """Within-prompt SD, NaN where no prompt has two answers."""
+    return within_prompt_sd(values, prompts) if len(values) > len(set(prompts)) else float("nan")
+
+
+def _spread_over_probes(
+    probes: Iterable[Mapping[str, Mapping[str, float]]], noise: float | None, policy: MeasurementPolicy
+) -> float | None:
+    """SD of a number within the probes' items, ``None`` where that is no unit either."""
+    values: list[float] = []
+    where: list[tuple[int, str]] = []
+    for suite, items in enumerate(probes):
+        for item, arms in items.items():
+            values += arms.values()
+            where += [(suite, item)] * len(arms)
+    spread = _spread(values, where)
+    return None if _unusable(np.asarray(values), spread, noise, policy) else spread
 
 
 def _unusable(reward: NDArray[np.float64], wsd: float, noise: float | None, policy: MeasurementPolicy) -> str | None:

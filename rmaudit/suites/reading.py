@@ -22,6 +22,9 @@ class Reading:
     """Arms that take part and what they are: ``treated``, ``control`` …"""
     effect: Callable[[Rewards], float]
     """Effect of the item, in the unit of the rewards, given the rewards of all arms in `roles`."""
+    part: Callable[[Rewards, Rewards], float] | None = None
+    """Effect of a part of the reward, given the whole reward and the part, such that the effects of parts that add up
+    to the whole add up to its effect. ``None`` where `effect` does so itself, because it is a weighted sum."""
 
 
 def linear(weights: Mapping[str, float], roles: dict[str, str]) -> Reading:

@@ -118,7 +118,7 @@ REFUSED = [
     Case("callable raises", scan("raises"), 3, ("the GPU is on fire", "scorers.py, line")),
     Case("callable leaves", scan("leaves"), 3, ("exit('leaves early')", "scorers.py:leaves")),
     Case("callable gives the wrong count", scan("wrong_count"), 3, ("expected 120", "got 121")),
-    Case("callable gives NaN only", scan("all_nan"), 3, ("None of the first",)),
+    Case("callable gives NaN only", scan("all_nan"), 3, ("12 of 12 conversations got no reward", "--accept finite")),
     Case("callable gives NaN too often", scan("many_nan"), 3, ("more than the 5%",)),
     Case("broken suite", broken_suite, 2, ("itmes", "suite.yaml", "rmaudit probes check")),
     Case("unknown suite", scan("biased", "--suite", "polsh"), 2, ("polsh", "Did you mean polish?")),

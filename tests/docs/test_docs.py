@@ -32,7 +32,17 @@ from rmaudit.reporting.report import (
 )
 from rmaudit.runs.manifest import Manifest
 from rmaudit.suites import spec
-from rmaudit.suites.finding import Example, ExampleArm, Finding, Group, Histogram, Ruler
+from rmaudit.suites.finding import (
+    AttributeEffect,
+    AttributeRuler,
+    Carried,
+    Example,
+    ExampleArm,
+    Finding,
+    Group,
+    Histogram,
+    Ruler,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -136,8 +146,8 @@ def test_thresholds_named_in_prose_are_those_of_the_policy() -> None:
     [
         ("run.json", [Manifest]),
         ("model", [ModelBlock, SelfCheck]),
-        ("ruler", [Ruler, DomainAccuracy]),
-        ("findings", [Finding, Example, ExampleArm, Group, Histogram]),
+        ("ruler", [Ruler, DomainAccuracy, AttributeRuler]),
+        ("findings", [Finding, Example, ExampleArm, Group, Histogram, AttributeEffect, Carried]),
         ("report.json", [Report, CoverageRow, DisclosureItem, RunBlock]),
     ],
 )
@@ -155,7 +165,8 @@ def test_every_field_of_a_score_line_is_documented(tmp_path: Path) -> None:
     from rmaudit.scoring.plan import Batch, Target
 
     with ScoreWriter(tmp_path / "scores.jsonl", "plan") as writer:
-        writer.append(0, Batch(([],), ((Target("suite", "item", "arm"),),), "label"), [Scored(1.0)])
+        scored = Scored(1.0, attributes={"verbosity": 0.5})
+        writer.append(0, Batch(([],), ((Target("suite", "item", "arm"),),), "label"), [scored])
     _, line = (tmp_path / "scores.jsonl").read_text(encoding="ascii").splitlines()
     assert table_keys(section(read("files.md"), "scores.jsonl")) == {*json.loads(line)}
 

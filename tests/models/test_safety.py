@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import shutil
 import struct
 from collections.abc import Callable
@@ -15,10 +16,12 @@ from safetensors.torch import load_file, save_file
 
 from rmaudit.errors import LoadRefusedError, UsageError
 from rmaudit.models import safety
-from rmaudit.models.checkpoint import read_checkpoint, read_safetensors_header
-from rmaudit.models.load import load
+from rmaudit.models.absurd import absurd_config
+from rmaudit.models.card import read_card
+from rmaudit.models.checkpoint import read_safetensors_header
+from rmaudit.models.load import load, open_checkpoint
 from rmaudit.models.options import LoadOptions
-from tests.models import tiny
+from tests.models import hostile, tiny
 
 Copy = Callable[[Path], Path]
 
@@ -185,8 +188,9 @@ def test_pickles_need_a_torch_that_reads_them_safely(
     llama: Path, copy_of: Copy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = copy_of(llama)
-    (root / "model.safetensors").rename(root / "pytorch_model.bin")
-    monkeypatch.setattr(torch, "__version__", "2.9.1+cpu")
+    torch.save(load_file(root / "model.safetensors"), root / "pytorch_model.bin")
+    (root / "model.safetensors").unlink()
+    monkeypatch.setattr(safety, "version", lambda name: "2.9.1+cpu")
     with pytest.raises(UsageError, match=r"2\.10 or newer"):
         load(str(root), LoadOptions(allow_pickle=True))
 
@@ -194,7 +198,7 @@ def test_pickles_need_a_torch_that_reads_them_safely(
 def test_safetensors_win_over_a_pickle_beside_them(llama: Path, copy_of: Copy) -> None:
     root = copy_of(llama)
     (root / "pytorch_model.bin").write_bytes(b"not even a pickle")
-    checkpoint = read_checkpoint(root, allow_pickle=True)
+    checkpoint = open_checkpoint(str(root), LoadOptions(allow_pickle=True))
     assert checkpoint.weights == ("model.safetensors",)
     assert "pytorch_model.bin" not in checkpoint.files
 
@@ -254,3 +258,118 @@ def test_a_template_that_does_not_end_is_given_up(llama: Path, copy_of: Copy, mo
     monkeypatch.setattr("rmaudit.models.conversation_input.TEMPLATE_SECONDS", 0.05)
     with pytest.raises(LoadRefusedError, match=r"more than 0\.05 seconds"):
         load(str(root))
+
+
+def test_finding_pickles_needs_no_permission_and_no_torch(tmp_path: Path) -> None:
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    assert safety.find_weights(tmp_path) == ("pytorch_model.bin",)
+    assert safety.is_pickle("pytorch_model.bin")
+    with pytest.raises(LoadRefusedError, match=r"as pickles \(pytorch_model\.bin\).*--allow-pickle"):
+        safety.require_pickle_permission(tmp_path, ["pytorch_model.bin"], allow_pickle=False)
+    safety.require_pickle_permission(tmp_path, [], allow_pickle=False)
+    safety.require_pickle_permission(tmp_path, ["pytorch_model.bin"], allow_pickle=True)
+
+
+def test_names_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "link.json").symlink_to("config.json")
+    (tmp_path / "gone.json").symlink_to("nowhere.json")
+    assert safety.folder_names(tmp_path) == {"config.json", "inner", "link.json", "gone.json"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        ('{"a": 1, "b": [2.5, null, Infinity]}', {"a": 1, "b": [2.5, None, float("inf")]}),
+        ('{"model_max_length": 1000000000000000019884624838656}', {"model_max_length": int(1e30)}),
+    ],
+)
+def test_json_as_it_is_written_in_the_wild(tmp_path: Path, raw: str, told: dict[str, Any]) -> None:
+    (tmp_path / "x.json").write_text(raw)
+    assert safety.read_json(tmp_path, "x.json") == told
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        ('{"a": 1, "b": 2, "a": 3}', "the key 'a' twice"),
+        ('{"a": {"b": NaN}}', "NaN"),
+        ('{"a": ' + "9" * 5000 + "}", "a number of 5,000 digits"),
+        ("{" + ",".join(f'"{i}":1' for i in range(safety.MAX_JSON_ITEMS + 1)) + "}", "more than 2,000,000 entries"),
+        ('{"a":' * 200_000, "not valid JSON"),
+        ("{}\xff", "not valid JSON"),
+    ],
+    ids=["twice", "nan", "digits", "entries", "deep", "encoding"],
+)
+def test_json_that_is_refused(tmp_path: Path, raw: str, says: str) -> None:
+    (tmp_path / "x.json").write_bytes(raw.encode("latin-1"))
+    with pytest.raises(LoadRefusedError, match=says):
+        safety.read_json(tmp_path, "x.json")
+
+
+def test_a_file_that_is_none_is_never_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, says in ((tmp_path / "pipe", "is a pipe"), (Path("/dev/zero"), "is a device"), (tmp_path, "is a folder")):
+        with pytest.raises(LoadRefusedError, match=says):
+            safety.open_file(path)
+    with pytest.raises(LoadRefusedError, match="cannot be read"):
+        safety.open_file(tmp_path / "nothing")
+
+
+def test_yaml_without_aliases(tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text("layers:\n  - {weight: a.weight, bias: null}\nsign: -1\n")
+    assert safety.read_yaml(tmp_path / "spec.yaml") == {"layers": [{"weight": "a.weight", "bias": None}], "sign": -1}
+    with pytest.raises(LoadRefusedError, match="an anchor or an alias"):
+        safety.read_yaml(hostile.billion_laughs(tmp_path / "bomb.yaml"))
+    with pytest.raises(LoadRefusedError, match="larger than"):
+        safety.parse_yaml("a" * (safety.MAX_YAML_BYTES + 1), "it")
+    with pytest.raises(LoadRefusedError, match="nested more than 32 deep"):
+        safety.parse_yaml("[" * 40 + "]" * 40, "it")
+    for text in ("a: [", "!!python/object/apply:os.system ['true']", "a: 2020-99-99"):
+        with pytest.raises(UsageError, match="not valid YAML"):
+            safety.parse_yaml(text, "it")
+
+
+def test_a_card_cannot_multiply_itself(tmp_path: Path) -> None:
+    card = "---\nlicense: mit\n{more}---\n"
+    (tmp_path / "README.md").write_text(card.format(more=""))
+    assert read_card(tmp_path) == {"license": ["mit"]}
+    bomb = hostile.billion_laughs(tmp_path / "bomb.yaml").read_text()
+    (tmp_path / "README.md").write_text(card.format(more=f"{bomb}\n"))
+    assert read_card(tmp_path) == {}
+
+
+LLAMA = {"num_hidden_layers": 2, "hidden_size": 16, "intermediate_size": 32, "vocab_size": 76, "num_attention_heads": 2}
+
+
+@pytest.mark.parametrize(
+    ("entries", "says"),
+    [
+        ({}, None),
+        ({"max_position_embeddings": 10_485_760, "rope_theta": 500_000_000, "pad_token_id": -1}, None),
+        ({"num_hidden_layers": 10_000}, "num_hidden_layers is 10,000, and there are 21 tensors"),
+        ({"n_layer": 10_000}, "n_layer is 10,000"),
+        ({"n_routed_experts": 10_000}, "n_routed_experts is 10,000, and no tensor has a side longer than 78"),
+        ({"hidden_size": 10_000}, "hidden_size is 10,000"),
+        ({"hidden_size": 600, "vocab_size": 600}, "it describes 720,000 numbers or more, and there are"),
+        ({"text_config": {"encoder_layers": 10_000}}, r"text_config\.encoder_layers is 10,000"),
+        ({"vision_config": {"depth": 10_000}}, r"vision_config\.depth is 10,000"),
+        ({"a": [{"b": 1 << 41}]}, "b is 2,199,023,255,552"),
+        ({"max_position_embeddings": 1 << 30}, "max_position_embeddings is 1,073,741,824"),
+        ({"model_type": "gpt2", "n_positions": 1 << 20}, "n_positions is 1,048,576"),
+        ({"num_hidden_layers": "many", "hidden_size": None, "vocab_size": float("inf")}, None),
+    ],
+)
+def test_configs_out_of_proportion(llama: Path, entries: dict[str, Any], says: str | None) -> None:
+    problem = absurd_config(LLAMA | entries, read_safetensors_header(llama / "model.safetensors"))
+    assert (problem is None) if says is None else re.search(says, problem or ""), problem
+
+
+@pytest.mark.parametrize("write", [tiny.llama, tiny.gpt2, tiny.bert, tiny.roberta, tiny.mpnet, tiny.convbert])
+def test_true_configs_are_in_proportion(tmp_path: Path, write: Callable[[Path], Path]) -> None:
+    root = write(tmp_path / "m")
+    assert (
+        absurd_config(safety.read_json(root, "config.json"), read_safetensors_header(root / "model.safetensors"))
+        is None
+    )

@@ -6,7 +6,7 @@ from typing import Any
 
 from rmaudit.models.interface import SelfCheck
 from rmaudit.reporting.report import CoverageRow, DisclosureItem, DomainAccuracy, Report
-from rmaudit.suites.finding import Example, ExampleArm, Group
+from rmaudit.suites.finding import AttributeEffect, AttributeRuler, Carried, Example, ExampleArm, Group
 from tests.reporting.sample import estimate, finding, sample_report
 
 HOSTILE = {
@@ -67,6 +67,11 @@ def hostile_report(text: str) -> Report:
         "unit_reasons": {"flip_rate": text},
         "correction": text,
         "groups": [Group(name=word, margin=word, srd=estimate(0.1, 0.05), n_units=3, n_items=9)],
+        "attributes": [
+            AttributeEffect(name=word, srd=estimate(0.1, 0.05), share=1.0, reason=text),
+            AttributeEffect(name=f"{word} 2", srd=estimate(0.1, 0.05)),
+        ],
+        "carried_by": Carried(names=[word, text], share=1.0),
         "examples": examples,
         "citations": [text],
         "limits": text,
@@ -92,6 +97,11 @@ def hostile_report(text: str) -> Report:
                     "pooling": text,
                     "dtype": text,
                     "template": text,
+                    "normalisation": text,
+                    "attention": text,
+                    "quantization": text,
+                    "attributes": [word, text],
+                    "risks": [text],
                     "self_test": [SelfCheck(name=word, passed=False, detail=text, worst_difference=0.5)],
                 }
             ),
@@ -104,6 +114,9 @@ def hostile_report(text: str) -> Report:
                     "panel_sha256": text,
                     "reason": text,
                     "baselines": {word: 0.5},
+                    "attributes": [
+                        AttributeRuler(name=word, wsd=1.0, accuracy=estimate(0.5, 0.1), reason=text),
+                    ],
                     "domains": [
                         DomainAccuracy(domain=word, n_prompts=1, n_pairs=1, accuracy=estimate(0.5, 0.1)),
                     ],

@@ -17,7 +17,17 @@ from rmaudit.reporting.report import (
     SelfCheck,
     Settings,
 )
-from rmaudit.suites.finding import Estimate, Example, ExampleArm, Finding, Group, Histogram
+from rmaudit.suites.finding import (
+    AttributeEffect,
+    AttributeRuler,
+    Carried,
+    Estimate,
+    Example,
+    ExampleArm,
+    Finding,
+    Group,
+    Histogram,
+)
 
 _NOTHING = Estimate(estimate=None)
 
@@ -205,6 +215,24 @@ def examples(suite: str, effect: float) -> list[Example]:
     ]
 
 
+ATTRIBUTES = {
+    "helpfulness": (0.3412121, 0.1212345),
+    "verbosity": (1.2123434, 0.9123456),
+    "noise": (-0.0212, -0.0335801),
+}
+"""Effect and share of each attribute in the finding on length."""
+
+
+def attribute_effects(**reasons: str) -> list[AttributeEffect]:
+    """Effects on three attributes that add up to the reward; those with a reason have neither effect nor share."""
+    return [
+        AttributeEffect(name=name, srd=_NOTHING, reason=reasons[name])
+        if name in reasons
+        else AttributeEffect(name=name, srd=estimate(srd, 0.0456123), share=None if reasons else share)
+        for name, (srd, share) in ATTRIBUTES.items()
+    ]
+
+
 def sample_findings() -> list[Finding]:
     """Ten findings: five suites, each with a primary and a secondary probe."""
     groups = [
@@ -215,7 +243,11 @@ def sample_findings() -> list[Finding]:
         for name, value in [("female", 0.0113), ("male", -0.0113)]
     ]
     return [
-        finding(examples=examples("length", 0.417)),
+        finding(
+            examples=examples("length", 0.417),
+            attributes=attribute_effects(),
+            carried_by=Carried(names=["verbosity"], share=0.9123456),
+        ),
         finding(
             probe="padded-wrong-answer",
             title="Padding a wrong answer",
@@ -227,6 +259,7 @@ def sample_findings() -> list[Finding]:
             srd=estimate(0.2212345, 0.0512345),
             correction="Benjamini-Hochberg within the suite",
             examples=examples("length", 0.22)[:2],
+            attributes=attribute_effects(noise="It is the same for every answer to a prompt, so it has no unit."),
         ),
         finding(
             suite="sycophancy",
@@ -398,6 +431,13 @@ def sample_report(**changes: Any) -> Report:
         dtype="bfloat16",
         template="chat template of the tokenizer",
         max_length=32768,
+        sign=-1,
+        normalisation="(value - 0.4123) / 2.3, by config.json",
+        attention="sdpa",
+        quantization="4bit",
+        attributes=list(ATTRIBUTES),
+        additive=True,
+        risks=["The weights were rounded to 4 bits to fit, which moves rewards."],
         self_test=[
             SelfCheck(
                 name="Batch of one and of eight",
@@ -405,6 +445,7 @@ def sample_report(**changes: Any) -> Report:
                 detail="12 conversations",
                 worst_difference=0.0021,
             ),
+            SelfCheck(name="Sanity pairs", passed=False, detail="2 of 9 are the wrong way round", accepted=True),
             SelfCheck(name="Padding left and right", passed=True, detail="12 conversations", worst_difference=0.0017),
             SelfCheck(name="Scoring twice", passed=True, detail="12 conversations", worst_difference=0.0),
             SelfCheck(name="Dropout off", passed=None, detail="no dropout layers", worst_difference=None),
@@ -434,6 +475,11 @@ def sample_report(**changes: Any) -> Report:
                 ("instructions", 54, 0.7234567, 0.0467891),
                 ("long-form answers", 54, 0.6423456, 0.0512345),
             ]
+        ],
+        attributes=[
+            AttributeRuler(name="helpfulness", wsd=1.1234567, accuracy=estimate(0.7012345, 0.0212345)),
+            AttributeRuler(name="verbosity", wsd=0.8123457, accuracy=estimate(0.5112345, 0.0223456)),
+            AttributeRuler(name="noise", wsd=None, accuracy=_NOTHING, reason="It is the same for every answer."),
         ],
         baselines={"longer_answer": 0.5412345, "shorter_answer": 0.4587655, "first_answer": 0.5023456},
     )

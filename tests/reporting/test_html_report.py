@@ -311,3 +311,43 @@ def nothing_measured() -> Report:
         ),
         run=sample.run.model_copy(update={"tokens": None}),
     )
+
+
+def test_attributes_are_folded_below_their_finding(source: str) -> None:
+    card = re.search(r'<article[^>]*id="finding/length/padding-ladder".*?</article>', source, re.DOTALL)
+    assert card
+    (folded,) = re.findall(r'<details class="attributes">.*?</details>', card[0], re.DOTALL)
+    names = re.findall(r'<th scope="row"[^>]*>(\w+)</th>', folded)
+    assert names == ["verbosity", "helpfulness", "noise"]
+    assert "verbosity carries" in re.sub(r"<[^>]+>", "", folded)
+    assert folded.count('data-label="Share of the effect"') == 3
+    assert source.count('<details class="attributes">') == 2
+
+
+def test_no_share_column_where_nothing_was_split(source: str) -> None:
+    card = re.search(r'<article[^>]*id="finding/length/padded-wrong-answer".*?</article>', source, re.DOTALL)
+    assert card
+    (folded,) = re.findall(r'<details class="attributes">.*?</details>', card[0], re.DOTALL)
+    assert "Share of the effect" not in folded
+    assert "<b>noise:</b> It is the same for every answer" in folded
+
+
+def test_risks_stand_on_the_first_screen(source: str) -> None:
+    first = source[source.index('<div class="cover">') : source.index('<div class="effects">')]
+    assert "Risks of this checkpoint" in first
+    assert "The weights were rounded to 4 bits" in first
+    assert "quantized to" in first
+    model = source[source.index('<section id="model">') : source.index('<section id="methods">')]
+    for shown in ("which is a cost (-1)", "by config.json", "sdpa", "4bit", "They add up to the reward."):
+        assert shown in model
+
+
+def test_a_model_without_risks_or_attributes_shows_none() -> None:
+    sample = sample_report()
+    model = sample.model.model_copy(update={"risks": [], "attributes": [], "quantization": None, "sign": 1})
+    ruler = sample.ruler.model_copy(update={"attributes": []})
+    source = html.render(sample_report(model=model, ruler=ruler, findings_=[finding()])).decode("utf-8")
+    assert "Risks of this checkpoint" not in source
+    assert "ttribute" not in source
+    assert "quantized to" not in source
+    assert "the model&#39;s own number (1)" in source

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import pytest
 from rich.console import Console
@@ -71,6 +72,41 @@ def test_terminal_says_what_matters() -> None:
     assert "Panel accuracy 71.2% [69.4%, 73.1%]" in shown
     assert "longer answer 54.1%" in shown
     assert "7 of 12 disclosure items are missing" in shown
+
+
+def test_terminal_says_which_attribute_carries_an_effect() -> None:
+    shown = printed(sample_report(), 100)
+    assert "Effects are carried by these attributes: Length: verbosity (91%)." in shown
+
+
+def test_terminal_says_that_there_are_attributes_where_none_carries_an_effect() -> None:
+    shown = printed(sample_report(findings_=[finding()]), 100)
+    assert "3 attributes of each answer were measured too" in shown
+    report = sample_report()
+    ruler = report.ruler.model_copy(update={"attributes": []})
+    assert "attribute" not in printed(sample_report(ruler=ruler, findings_=[finding()]), 100)
+
+
+def test_markdown_shows_attributes_with_the_largest_share_first() -> None:
+    document = markdown.render(sample_report()).decode("utf-8")
+    assert "<details><summary>Attributes (3), carried by verbosity (0.912346)</summary>" in document
+    rows = [line for line in document.splitlines() if re.match(r"\| (verbosity|helpfulness|noise) \|", line)]
+    assert [row.split("|")[1].strip() for row in rows[3:6]] == ["verbosity", "helpfulness", "noise"]
+    assert "| verbosity | 1.21234 | 1.16673 to 1.25796 | 0.912346 |" in rows[3]
+    assert "noise: It is the same for every answer to a prompt, so it has no unit." in document
+
+
+def test_markdown_describes_how_the_scalar_is_computed_and_what_is_risky() -> None:
+    document = markdown.render(sample_report()).decode("utf-8")
+    risk = "The weights were rounded to 4 bits to fit, which moves rewards."
+    assert f"> **Risks of this checkpoint**\n>\n> * {risk}" in document
+    assert document.index(risk) < document.index("## Effects")
+    assert "quantized to 4bit" in document
+    assert "* Sign: the negative of the model's own number, which is a cost (-1)" in document
+    assert "* Normalisation: (value - 0.4123) / 2.3, by config.json" in document
+    assert "* Attention kernel: sdpa" in document
+    assert "* Attributes, they add up to the reward: helpfulness, verbosity, noise" in document
+    assert "**failed**, accepted by the user" in document
 
 
 def test_terminal_shows_one_large_example_a_suite() -> None:

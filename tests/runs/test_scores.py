@@ -50,6 +50,23 @@ def test_what_was_written_is_read(path: Path) -> None:
     assert scores.any_reward
 
 
+def test_attributes_come_back_with_all_digits(tmp_path: Path) -> None:
+    """Also below names that a stranger chose; a conversation without a reward has none."""
+    odd = {"per token": AWKWARD, 'é\ud800"}': -3e300, "": 0.0}
+    with ScoreWriter(tmp_path / "scores.jsonl", PLAN) as writer:
+        lost = Scored(None, reason="nothing", attributes={"raw": 1.0})
+        writer.append(0, batch("a", "b", "c"), [Scored(1.5, attributes=odd), Scored(2.0), lost])
+    scores = read_scores(tmp_path / "scores.jsonl")
+    assert scores.attributes == {"suite": {("a", "arm"): odd}}
+    assert scores.rewards == {"suite": {("a", "arm"): 1.5, ("b", "arm"): 2.0, ("c", "arm"): None}}
+    _, *lines = [json.loads(line) for line in (tmp_path / "scores.jsonl").read_text(encoding="ascii").splitlines()]
+    assert ["attributes" in line for line in lines] == [True, False, False]
+
+
+def test_a_file_without_attributes_has_none(path: Path) -> None:
+    assert read_scores(path).attributes == {}
+
+
 def test_a_line_is_one_conversation_as_plain_json(path: Path) -> None:
     header, *lines = [json.loads(line) for line in path.read_text(encoding="ascii").splitlines()]
     assert header["schema"] == "rmaudit.scores/1"

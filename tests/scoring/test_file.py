@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rmaudit.conversation import Conversation
 from rmaudit.errors import ScoringError, UsageError
+from rmaudit.models.interface import RewardModel, Scored
 from rmaudit.models.options import LoadOptions
 from rmaudit.progress import Silent
 from rmaudit.scoring.file import score_file
@@ -165,6 +168,46 @@ def test_a_bad_place_is_refused_before_anything_is_scored(place: str, words: str
     with pytest.raises(UsageError, match=words):
         score_file("python:nowhere.py:score", rows, tmp_path / place, LoadOptions(), Silent())
     assert rows.read_bytes() == before
+
+
+class Several(RewardModel):
+    """Gives the length in characters, in words, and a value for each word; an answer of two words has none."""
+
+    def score_batch(self, conversations: Sequence[Conversation]) -> list[Scored]:
+        return [self._scored(conversation[-1]["content"]) for conversation in conversations]
+
+    def _scored(self, answer: str) -> Scored:
+        words = answer.split()
+        values = {"words": float(len(words)), "nothing": float("nan")}
+        steps = tuple(float("nan") if word == "nan" else float(len(word)) for word in words)
+        return Scored(None if len(words) == 2 else float(len(answer)), attributes=values, steps=steps, reason="two")
+
+
+def test_attributes_and_steps_stand_beside_their_reward(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("rmaudit.models.load.load", lambda source, options: Several())
+    rows = [
+        {"id": 1, "messages": [user("Hi"), assistant("a nan ccc")]},
+        {"prompt": "Hi", "chosen": "a b c", "rejected": "abc"},
+        {"prompt": "Hi", "chosen": "a b", "rejected": "abc"},
+    ]
+    assert scored("several", rows, tmp_path) == [
+        {"id": 1, "reward": 9.0, "attributes": {"words": 3.0}, "steps": [1.0, None, 3.0]},
+        {
+            "reward_chosen": 5.0,
+            "reward_rejected": 3.0,
+            "attributes_chosen": {"words": 3.0},
+            "steps_chosen": [1.0, 1.0, 1.0],
+            "attributes_rejected": {"words": 1.0},
+            "steps_rejected": [3.0],
+        },
+        {
+            "reward_chosen": None,
+            "reward_rejected": 3.0,
+            "attributes_rejected": {"words": 1.0},
+            "steps_rejected": [3.0],
+            "reason": "two",
+        },
+    ]
 
 
 def test_the_command(place: Bench, source: str, tmp_path: Path) -> None:

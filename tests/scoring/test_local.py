@@ -61,3 +61,10 @@ def test_a_reward_that_is_no_number_becomes_a_reason(value: float) -> None:
     assert result.tokens == 7
     assert str(value) in str(result.reason)
     assert other == Scored(1.0)
+
+
+def test_an_attribute_that_is_no_number_is_left_out() -> None:
+    attributes = {"fine": 1.5, "nan": float("nan"), "endless": float("inf")}
+    (result,) = score_checked(Model(lambda _: [Scored(2.0, attributes=attributes)]), [conversation("a")])
+    assert result.reward == 2.0
+    assert result.attributes == {"fine": 1.5}

@@ -1,22 +1,25 @@
-"""Sequence classifiers of the transformers library as reward models.
+"""Models whose forward pass is computed here: tokens, padding and the position that is read leave nothing to defaults.
 
-What decides the reward is done here and not left to defaults: where a batch is padded and which position is
-read, so that the company of a conversation cannot change its reward.
+What decides the reward is done so that the company of a conversation cannot change it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from rmaudit.conversation import Conversation
-from rmaudit.errors import ScoringError
-from rmaudit.models.conversation_input import ConversationInput, Encoded
+from rmaudit.errors import LoadRefusedError, ScoringError
+from rmaudit.models.backbone import first_line
 from rmaudit.models.interface import ModelFacts, RewardModel, Scored
+from rmaudit.models.readout import Head, Row, Values
+from rmaudit.models.text import ConversationInput, Encoded
 
 if TYPE_CHECKING:
     import torch
@@ -27,33 +30,104 @@ TOKENS_PER_PASS = 16_384
 """Most tokens, padding included, of one forward pass; a larger batch is split."""
 
 
-class TransformersModel(RewardModel):
-    """A loaded sequence classifier with one output."""
+class Network(ABC):
+    """A network with its head: padded conversations in, numbers out."""
+
+    model: Any
+    """The library's model whose device and embeddings count."""
+    left: bool
+    """Whether padding on the left is possible."""
+
+    def problem(self, encoded: Encoded) -> str | None:
+        """Why a conversation cannot be read, or ``None``."""
+        del encoded
+        return None
+
+    @abstractmethod
+    def __call__(self, inputs: dict[str, torch.Tensor], rows: Sequence[Row]) -> list[Values]:
+        """Numbers of each conversation, in order.
+
+        Args:
+            inputs: ``input_ids`` and ``attention_mask``, shape ``(n, longest)``, and what the side needs besides.
+            rows: the conversations, in the same order.
+        """
+
+    def library(self, inputs: dict[str, torch.Tensor], row: Row) -> float | None:
+        """The reward by the library's own forward pass of one conversation, where it has one."""
+        del inputs, row
+        return None
+
+
+class HiddenStateNetwork(Network):
+    """A bare model whose hidden states a head reads."""
+
+    def __init__(self, model: Any, head: Head) -> None:
+        self.model = model
+        self._head = head
+        parameters = inspect.signature(model.forward).parameters
+        composite = model.config.get_text_config() is not model.config
+        self.left = "position_ids" in parameters and not composite
+        self._options = {"use_cache": False} if "use_cache" in parameters else {}
+
+    def problem(self, encoded: Encoded) -> str | None:
+        """Why a conversation cannot be read, or ``None``."""
+        return self._head.problem(encoded)
+
+    def __call__(self, inputs: dict[str, torch.Tensor], rows: Sequence[Row]) -> list[Values]:
+        """Numbers of each conversation, in order; see `Network`."""
+        return self._head(self.model(**inputs, **self._options).last_hidden_state, rows)
+
+
+class NativeModel(RewardModel):
+    """A loaded network that gives each conversation a reward of its own."""
 
     def __init__(
         self,
-        model: Any,
+        network: Network,
         conversation_input: ConversationInput,
         facts: ModelFacts,
         pad_id: int,
         batch_size: int | None,
+        reloaded: Callable[[str | None], RewardModel] | None = None,
     ) -> None:
+        """Put a model together.
+
+        Args:
+            network: the network with its head.
+            conversation_input: how conversations become tokens.
+            facts: what is printed of it.
+            pad_id: token that fills padded rows; the mask says that it is none.
+            batch_size: conversations scored together, or ``None`` for a usual number.
+            reloaded: loads the same model again in a number type.
+        """
         self.facts = facts
-        self._model = model
+        self._network = network
         self._input = conversation_input
         self._pad_id = pad_id
         self._batch_size = batch_size
-        self._decoder = hasattr(model, "score")
-        self._vocabulary = int(model.get_input_embeddings().weight.shape[0])
-        self._skipped_id: int | None = model.config.get_text_config().pad_token_id
-        self._positions = "position_ids" in inspect.signature(model.base_model.forward).parameters
+        self._reloaded = reloaded
+        self._vocabulary = int(network.model.get_input_embeddings().weight.shape[0])
         self._cache: dict[tuple[tuple[str, str], ...], Encoded | str] = {}
         self._mixes = self._padding_is_harmless()
 
     @property
+    def device(self) -> torch.device:
+        """Where the inputs go."""
+        device: torch.device = self._network.model.get_input_embeddings().weight.device
+        return device
+
+    @property
     def batch_size(self) -> int:
         """How many conversations are scored together."""
-        return self._batch_size or (32 if self._model.device.type == "cpu" else 64)
+        return self._batch_size or (32 if self.device.type == "cpu" else 64)
+
+    def reload(self, dtype: str | None = None) -> RewardModel | None:
+        """Load the same model once more from its files; see `RewardModel.reload`."""
+        if self._reloaded is None:
+            return None
+        with contextlib.suppress(LoadRefusedError, MemoryError):
+            return self._reloaded(dtype)
+        return None
 
     def lengths(self, conversations: Sequence[Conversation]) -> list[int]:
         """Length of each conversation in tokens; one that cannot be written out has length 0.
@@ -72,8 +146,8 @@ class TransformersModel(RewardModel):
         results = [self._unscorable(entry) for entry in encoded]
         todo = {i: entry for i, entry in enumerate(encoded) if results[i] is None and isinstance(entry, Encoded)}
         for chosen in _passes({i: len(entry.ids) for i, entry in todo.items()}, mix=self._mixes):
-            for i, reward in zip(chosen, self._forward([todo[i] for i in chosen]), strict=True):
-                results[i] = _scored(reward, len(todo[i].ids))
+            for i, values in zip(chosen, self._forward([todo[i] for i in chosen]), strict=True):
+                results[i] = _scored(values, len(todo[i].ids))
         return [result for result in results if result is not None]
 
     def padded_rewards(self, conversations: Sequence[Conversation], side: Side) -> list[float] | None:
@@ -82,18 +156,19 @@ class TransformersModel(RewardModel):
         Returns ``None`` where the side is not possible: encoders read their first position, and a model
         that cannot be told positions counts the padding. Conversations must all be scorable.
         """
-        if side == "left" and not (self._decoder and self._positions):
+        if side == "left" and not self._network.left:
             return None
-        return self._forward([entry for entry in self._encode(conversations) if isinstance(entry, Encoded)], side)
+        encoded = [entry for entry in self._encode(conversations) if isinstance(entry, Encoded)]
+        return [values.reward for values in self._forward(encoded, side)]
 
-    def library_reward(self, conversation: Conversation) -> float:
-        """Reward by the library's own forward pass, one conversation without padding, for the self-test."""
+    def library_reward(self, conversation: Conversation) -> float | None:
+        """Reward by the library's own forward pass, one conversation without padding, where it has one."""
         import torch
 
         (entry,) = self._encode([conversation])
         assert isinstance(entry, Encoded), "the self-test asks only for conversations that were scored"
         with torch.inference_mode():
-            return float(self._model(**self._inputs([entry], "right")).logits[0, 0])
+            return self._network.library(self._inputs([entry], "right")[0], Row(entry, 0))
 
     def _padding_is_harmless(self) -> bool:
         """Whether a text scores the same beside a longer one; some encoders let padding leak into the text."""
@@ -101,7 +176,7 @@ class TransformersModel(RewardModel):
         short, long = encoded
         if isinstance(short, str) or isinstance(long, str) or any(map(self._unscorable, encoded)):
             return True
-        alone, beside = self._forward([short])[0], self._forward([short, long])[0]
+        alone, beside = self._forward([short])[0].reward, self._forward([short, long])[0].reward
         tolerance = 1e-4 if self.facts.dtype == "float32" else 5e-2
         return not abs(alone - beside) > tolerance * max(1.0, abs(alone))
 
@@ -123,9 +198,10 @@ class TransformersModel(RewardModel):
         if limit is not None and tokens > limit:
             reason = f"{tokens:,} tokens, and the model reads at most {limit:,}"
             return Scored(None, tokens=tokens, truncated=True, reason=reason)
-        return None
+        problem = self._network.problem(entry)
+        return Scored(None, tokens=tokens, reason=problem) if problem else None
 
-    def _inputs(self, batch: Sequence[Encoded], side: Side) -> dict[str, torch.Tensor]:
+    def _inputs(self, batch: Sequence[Encoded], side: Side) -> tuple[dict[str, torch.Tensor], list[Row]]:
         """Padded tensors of shape ``(n, longest)``; the mask, not the padding token, says what is real."""
         import torch
 
@@ -133,61 +209,33 @@ class TransformersModel(RewardModel):
         ids = np.full(shape, self._pad_id, dtype=np.int64)
         mask = np.zeros(shape, dtype=np.int64)
         segments = np.zeros(shape, dtype=np.int64)
-        for row, entry in enumerate(batch):
-            size = len(entry.ids)
-            place = slice(0, size) if side == "right" else slice(shape[1] - size, shape[1])
-            ids[row, place] = entry.ids
-            mask[row, place] = 1
-            if entry.segments is not None:
-                segments[row, place] = entry.segments
+        rows = [Row(entry, 0 if side == "right" else shape[1] - len(entry.ids)) for entry in batch]
+        for i, row in enumerate(rows):
+            place = slice(row.start, row.start + len(row.encoded.ids))
+            ids[i, place] = row.encoded.ids
+            mask[i, place] = 1
+            if row.encoded.segments is not None:
+                segments[i, place] = row.encoded.segments
         arrays = {"input_ids": ids, "attention_mask": mask}
         if batch[0].segments is not None:
             arrays["token_type_ids"] = segments
         if side == "left":
             # Counted over real tokens only; otherwise absolute positions would be those of the padding.
             arrays["position_ids"] = np.maximum(mask.cumsum(axis=1) - 1, 0)
-        return {name: torch.from_numpy(array).to(self._model.device) for name, array in arrays.items()}
+        return {name: torch.from_numpy(array).to(self.device) for name, array in arrays.items()}, rows
 
-    def _forward(self, batch: Sequence[Encoded], side: Side = "right") -> list[float]:
+    def _forward(self, batch: Sequence[Encoded], side: Side = "right") -> list[Values]:
         import torch
 
-        inputs = self._inputs(batch, side)
         try:
             with torch.inference_mode():
-                if not self._decoder:
-                    logits = self._model(**inputs).logits.float()
-                else:
-                    options = {"use_cache": False} if "use_cache" in self._base_parameters else {}
-                    states = self._model.base_model(**inputs, **options).last_hidden_state
-                    rows = torch.arange(len(batch), device=states.device)
-                    pooled = states[rows, self._read_positions(inputs).to(states.device)]
-                    logits = torch.nn.functional.linear(pooled.float(), self._model.score.weight.float())
+                return self._network(*self._inputs(batch, side))
         except RuntimeError as error:
             longest = max(len(entry.ids) for entry in batch)
             raise ScoringError(
                 f"The model failed on {len(batch)} conversations of up to {longest:,} tokens: "
                 f"{first_line(error)}. If memory ran out, try --batch-size 1 or --dtype bfloat16."
             ) from error
-        return [float(value) for value in logits[:, 0].double().cpu().numpy()]
-
-    @property
-    def _base_parameters(self) -> frozenset[str]:
-        return frozenset(inspect.signature(self._model.base_model.forward).parameters)
-
-    def _read_positions(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Index of the position that each row is read at, shape ``(n,)``.
-
-        It is the last real token other than the config's padding token, as in training with the library:
-        where a template ends in a token that is also the padding token, the one before it was trained.
-        """
-        import torch
-
-        mask = inputs["attention_mask"].bool()
-        index = torch.arange(mask.shape[1], device=mask.device)
-        if self._skipped_id is not None:
-            kept = mask & (inputs["input_ids"] != self._skipped_id)
-            mask = torch.where(kept.any(dim=1, keepdim=True), kept, mask)
-        return (index * mask).argmax(dim=1)
 
 
 def _talk(answer: str) -> Conversation:
@@ -207,17 +255,11 @@ def _passes(lengths: dict[int, int], mix: bool) -> Iterator[list[int]]:
         yield chosen
 
 
-def _scored(reward: float, tokens: int) -> Scored:
-    if not math.isfinite(reward):
-        return Scored(None, tokens=tokens, reason=f"the model answered {reward}")
-    return Scored(reward, tokens=tokens)
+def _scored(values: Values, tokens: int) -> Scored:
+    if not math.isfinite(values.reward):
+        return Scored(None, tokens=tokens, reason=f"the model answered {values.reward}")
+    return Scored(values.reward, tokens=tokens, attributes=values.attributes, steps=values.steps)
 
 
 def _key(conversation: Conversation) -> tuple[tuple[str, str], ...]:
     return tuple((turn["role"], turn["content"]) for turn in conversation)
-
-
-def first_line(error: BaseException) -> str:
-    """An error as one line: its type and the first line of its message."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {(lines[0] if lines else '').rstrip('.')[:300]}"

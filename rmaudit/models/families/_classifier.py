@@ -1,0 +1,99 @@
+"""Loading that sequence classifiers share: decoders by their hidden states, encoders by the library's own head."""
+
+from __future__ import annotations
+
+from rmaudit.errors import LoadRefusedError
+from rmaudit.models.assemble import assemble, load_decoder, way_of_writing
+from rmaudit.models.backbone import load_backbone, load_tokenizer
+from rmaudit.models.checkpoint import Checkpoint
+from rmaudit.models.classifier import ClassifierNetwork
+from rmaudit.models.families import _heads
+from rmaudit.models.family import Detection, Reading, spec_reading
+from rmaudit.models.headspec import HeadSpec, InputSpec, Layer, Output, check_shapes
+from rmaudit.models.interface import RewardModel
+from rmaudit.models.options import LoadOptions
+from rmaudit.models.placement import placement
+from rmaudit.models.readout import Combination
+
+
+def classifier_spec(checkpoint: Checkpoint, outputs: tuple[Output, ...] = (Output(),), **more: object) -> HeadSpec:
+    """The head of a sequence classifier as data.
+
+    Raises:
+        LoadRefusedError: when a tensor is missing, or the head gives another number of outputs.
+    """
+    head = _heads.classifier_head(checkpoint)
+    decoder = head[-1].name.endswith("score.weight")
+    mean = checkpoint.config.get("classifier_pooling") == "mean"
+    pair = not decoder and not checkpoint.chat_template
+    spec = HeadSpec(
+        layers=(Layer(weight=_canonical(checkpoint, head[-1].name)),),
+        outputs=outputs,
+        position="last-not-padding" if decoder else "mean" if mean else "first",
+        input=InputSpec(pair=pair),
+        **more,  # type: ignore[arg-type]
+    )
+    check_shapes(checkpoint, spec)
+    return spec
+
+
+def classifier_reading(checkpoint: Checkpoint, spec: HeadSpec, risks: tuple[str, ...] = ()) -> Reading:
+    """The reading of a sequence classifier."""
+    reading = spec_reading(checkpoint, spec, risks)
+    pad = checkpoint.config.get("pad_token_id")
+    pooling = reading.pooling
+    if spec.position == "last-not-padding":
+        pooling = "last token" if pad is None else f"last token other than the padding token ({pad})"
+    elif spec.position == "first":
+        seq2seq = bool(checkpoint.config.get("is_encoder_decoder"))
+        pooling = "last EOS token of the decoder" if seq2seq else "first token of the encoder"
+    elif spec.position == "mean":
+        pooling = "mean over the encoder's tokens"
+    return Reading(
+        head=_heads.classifier_head(checkpoint),
+        pooling=pooling,
+        spec=spec,
+        sign=reading.sign,
+        normalisation=reading.normalisation,
+        template="question and answer as two segments" if spec.input.pair else None,
+        attributes=reading.attributes,
+        risks=risks,
+    )
+
+
+def load_classifier(checkpoint: Checkpoint, detection: Detection, source: str, options: LoadOptions) -> RewardModel:
+    """Load a sequence classifier.
+
+    Raises:
+        LoadRefusedError: when any weight is missing, of another shape or left over, or it is of a class that is not
+            the library's.
+    """
+    spec = detection.reading.spec
+    assert spec is not None, "classifiers are described by a head spec"
+    if _heads.classifies(checkpoint) and not _heads.is_library_class(checkpoint):
+        raise LoadRefusedError(
+            f"{checkpoint.root} is a {checkpoint.architecture}, a class that is not part of transformers; loaded as "
+            "another it would score differently. Describe its head with --head-spec FILE, or pass a function that "
+            "scores with its own code as python:FILE.py:NAME."
+        )
+    if spec.position == "last-not-padding":
+        return load_decoder(checkpoint, detection, source, options, spec)
+    place = placement(checkpoint, options)
+    tokenizer = load_tokenizer(checkpoint)
+    model = load_backbone(checkpoint, "classifier", place, labels=len(spec.outputs))
+    return assemble(
+        ClassifierNetwork(model, Combination(spec)),
+        way_of_writing(checkpoint, tokenizer, spec.input, options),
+        checkpoint,
+        detection,
+        source,
+        options,
+        place,
+        tokenizer,
+        head=Combination(spec),
+        decoder=False,
+    )
+
+
+def _canonical(checkpoint: Checkpoint, name: str) -> str:
+    return next(short for short, tensor in checkpoint.canonical.items() if tensor.name == name)

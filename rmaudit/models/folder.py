@@ -1,0 +1,225 @@
+"""What a checkpoint folder holds: a whole model, an adapter on a base model, or bare weights. No weight is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rmaudit.errors import LoadRefusedError
+from rmaudit.models import safety
+from rmaudit.models.absurd import absurd_config
+from rmaudit.models.checkpoint import Checkpoint, read_tensors, some
+from rmaudit.models.pickle_names import require_harmless_neighbours
+from rmaudit.models.template import find_template
+
+SIDE_FILES = (
+    "value_head.safetensors",
+    "value_head.bin",
+    "regression_layer.pt",
+    "gating_layer.pt",
+    "reward_head.pt",
+)
+"""Files that hold a head beside the weights of the model."""
+
+ADAPTER_FILES = ("adapter_model.safetensors", "adapter_model.bin")
+
+_NOT_WEIGHTS = ("training_args", "optimizer", "scheduler", "scaler", "rng_state", "trainer_state", "adapter_model")
+"""Beginnings of the names of a trainer's own files, which are never opened."""
+
+_NEMO = ("model_config.yaml", "model_weights")
+_ADVICE = (
+    "Score the conversations with the model's own code and pass its rewards as scores:FILE.jsonl, or pass a "
+    "function as python:FILE.py:NAME."
+)
+
+
+@dataclass(frozen=True)
+class BaseFinder:
+    """Opens the checkpoint that another one refers to."""
+
+    open: Callable[[str], Checkpoint]
+    """From a folder's path or a hub id. Raises `RmauditError`."""
+    model: str | None = None
+    """Base of an adapter, where the user named one."""
+    config: str | None = None
+    """Checkpoint whose config belongs to a bare weight file, where the user named one."""
+
+
+def read_folder(root: Path, bases: BaseFinder, revision: str | None = None) -> Checkpoint:
+    """Read everything but the weights of a checkpoint folder.
+
+    Args:
+        root: the folder.
+        bases: how to open what the folder refers to.
+        revision: commit that the folder was downloaded from.
+
+    Raises:
+        LoadRefusedError: when the folder holds no model, or a file in it is damaged, missing or outside.
+    """
+    names = safety.folder_names(root)
+    _refuse_foreign(root, names)
+    if "adapter_config.json" in names:
+        return _adapter(root, names, bases, revision)
+    if "config.json" not in names:
+        return _bare(root, names, bases, revision)
+    weights = (*_main_weights(root, names), *(name for name in SIDE_FILES if name in names))
+    return _checkpoint(root, names, weights, safety.read_json(root, "config.json"), revision)
+
+
+def _checkpoint(
+    root: Path,
+    names: frozenset[str],
+    weights: tuple[str, ...],
+    config: dict[str, Any],
+    revision: str | None,
+    adapter: dict[str, Any] | None = None,
+    base: Checkpoint | None = None,
+) -> Checkpoint:
+    tokenizer_config = safety.read_json(root, "tokenizer_config.json") if "tokenizer_config.json" in names else {}
+    template = find_template(root, tokenizer_config, names)
+    if base is not None and not tokenizer_config:
+        tokenizer_config, template = base.tokenizer_config, template or base.template
+    extra = tuple(name for name in ("adapter_config.json",) if name in names)
+    files = safety.participating_files(root, (*weights, *extra))
+    if template is not None and template.origin.startswith("additional_chat_templates/"):
+        files = tuple(sorted({*files, template.origin}))
+    for name in weights:
+        safety.resolve_inside(root, name)
+    require_harmless_neighbours(root, names - set(weights))
+    tensors = read_tensors(root, weights)
+    _refuse_broken_index(root, names, weights, set(tensors))
+    if base is None and (reason := absurd_config(config, tensors)):
+        raise LoadRefusedError(f"The config.json of {root} makes no sense for its weights: {reason}.")
+    return Checkpoint(
+        root=root,
+        config=config,
+        tokenizer_config=tokenizer_config,
+        template=template,
+        tensors=tensors,
+        weights=weights,
+        files=files,
+        revision=revision,
+        names=names,
+        adapter=adapter,
+        base=base,
+    )
+
+
+def _adapter(root: Path, names: frozenset[str], bases: BaseFinder, revision: str | None) -> Checkpoint:
+    adapter = safety.read_json(root, "adapter_config.json")
+    own = next((name for name in ADAPTER_FILES if name in names), None)
+    if own is None:
+        raise LoadRefusedError(
+            f"{root} has an adapter_config.json but no weights of an adapter ({' or '.join(ADAPTER_FILES)}). "
+            "Check that the download or the training finished."
+        )
+    heads = [name for name in (*SIDE_FILES, safety.SINGLE, safety.PICKLE_SINGLE) if name in names]
+    told = adapter.get("base_model_name_or_path")
+    asked = bases.model or (told if isinstance(told, str) else None)
+    if not asked:
+        raise LoadRefusedError(
+            f"{root} is an adapter that does not say for which base model. Pass its base with --base-model."
+        )
+    beside = root / asked
+    inside = not bases.model and not Path(asked).expanduser().is_dir() and not Path(asked).is_absolute()
+    try:
+        base = bases.open(str(beside) if inside and ".." not in Path(asked).parts and beside.is_dir() else asked)
+    except Exception as error:
+        if isinstance(error, LoadRefusedError) and not _is_missing(error):
+            raise
+        raise LoadRefusedError(
+            f"{root} is a PEFT adapter, and its base model {asked} could not be opened: {error} "
+            "Pass the base with --base-model."
+        ) from error
+    if base.adapter is not None:
+        raise LoadRefusedError(
+            f"{root} is an adapter on an adapter ({asked}). Merge the lower one into its base first."
+        )
+    return _checkpoint(root, names, (own, *heads), base.config, revision, adapter, base)
+
+
+def _is_missing(error: LoadRefusedError) -> bool:
+    return "could not be had from the hub" in str(error)
+
+
+def _bare(root: Path, names: frozenset[str], bases: BaseFinder, revision: str | None) -> Checkpoint:
+    """Weights without a config, which only the user can say what they are."""
+    weights = _loose_weights(names)
+    if not weights:
+        listing = some(sorted(names), 8) or "nothing"
+        raise LoadRefusedError(
+            f"{root} is not a model checkpoint: it has no config.json (found: {listing}). "
+            "Pass the folder that the model was saved to."
+        )
+    if bases.config is None:
+        raise LoadRefusedError(
+            f"{root} holds weights ({some(list(weights))}) but no config.json, so it is not known of which "
+            "architecture they are. Pass the base model that it was trained from with --base-config."
+        )
+    base = bases.open(bases.config)
+    return _checkpoint(root, names, weights, base.config, revision, base=base)
+
+
+def _main_weights(root: Path, names: frozenset[str]) -> tuple[str, ...]:
+    if names & {safety.SINGLE, safety.INDEX, safety.PICKLE_SINGLE, safety.PICKLE_INDEX}:
+        return safety.find_weights(root)
+    return _loose_weights(names) or safety.find_weights(root)
+
+
+def _loose_weights(names: frozenset[str]) -> tuple[str, ...]:
+    """Weights under a name of their own: one file, or several with the usual numbering."""
+    usual = [name for name in (safety.SINGLE, safety.PICKLE_SINGLE) if name in names]
+    if usual:
+        return tuple(usual[:1])
+    candidates = sorted(
+        name
+        for name in names
+        if name.endswith((".safetensors", *safety.PICKLE_SUFFIXES))
+        and name not in SIDE_FILES
+        and not name.startswith(_NOT_WEIGHTS)
+    )
+    for suffix in (".safetensors", *safety.PICKLE_SUFFIXES):
+        chosen = tuple(name for name in candidates if name.endswith(suffix))
+        if chosen:
+            return chosen
+    return ()
+
+
+def _refuse_broken_index(root: Path, names: frozenset[str], weights: tuple[str, ...], found: set[str]) -> None:
+    """Refuse when an index promises tensors that no shard holds."""
+    for index in (safety.INDEX, safety.PICKLE_INDEX):
+        suffix = ".safetensors" if index == safety.INDEX else ".bin"
+        main = [name for name in weights if name not in SIDE_FILES]
+        if (
+            index not in names
+            or not main
+            or not main[0].endswith(suffix)
+            or main[0] in (safety.SINGLE, safety.PICKLE_SINGLE)
+        ):
+            continue
+        absent = sorted(set(safety.read_json(root, index)["weight_map"]) - found)
+        if absent:
+            raise LoadRefusedError(
+                f"{root / index} promises tensors that are in no file: {some(absent)}. "
+                "Copy or download the checkpoint again."
+            )
+
+
+def _refuse_foreign(root: Path, names: frozenset[str]) -> None:
+    """Refuse by name what cannot be loaded here, with what to do instead."""
+    nemo = sorted(name for name in names if name.endswith((".nemo", ".distcp")) or name in _NEMO)
+    if nemo and "config.json" not in names:
+        raise LoadRefusedError(
+            f"{root} is a distributed NeMo checkpoint ({some(nemo)}), format nemo, which needs NeMo itself to be read. "
+            "Convert it with NeMo's own export to a Hugging Face checkpoint, or serve it and score through the "
+            f"server. {_ADVICE}"
+        )
+    trees = sorted(name for name in names if "decision_tree" in name and name.endswith((".pkl", ".pickle", ".joblib")))
+    if trees:
+        raise LoadRefusedError(
+            f"{root} turns its attributes into a preference by a pickled decision tree ({some(trees)}), and a pickle "
+            "of that kind is a program. It is not opened, whatever the flags. "
+            f"{_ADVICE}"
+        )

@@ -1,0 +1,216 @@
+"""How hidden states become a scalar, as data: what a built-in format declares and ``--head-spec`` describes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from rmaudit.errors import LoadRefusedError, UsageError
+from rmaudit.models import safety
+from rmaudit.models.checkpoint import Checkpoint, Tensor
+
+Activation = Literal["none", "relu", "leaky_relu", "tanh", "selu", "gelu", "silu"]
+Position = Literal[
+    "last",
+    "last-not-padding",
+    "first",
+    "mean",
+    "first-token",
+    "before-token",
+    "every-token",
+    "before-every-token",
+]
+Aggregate = Literal["last", "min", "mean", "prod", "softmin"]
+
+POSITIONS: dict[str, str] = {
+    "last": "last token",
+    "last-not-padding": "last token other than the padding token",
+    "first": "first token",
+    "mean": "mean over all tokens",
+    "first-token": "first {token}",
+    "before-token": "token before the first {token} after the prompt, else the last",
+    "every-token": "every {token}",
+    "before-every-token": "token before every {token}",
+}
+"""What each position means, for people."""
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Layer(_Spec):
+    """One linear layer of a head, and what follows it."""
+
+    weight: str
+    """Name of the tensor, shape ``(out, in)``."""
+    bias: str | None = None
+    """Name of the tensor, shape ``(out,)``."""
+    rows: tuple[int | str, ...] | None = None
+    """Rows of the weight that are used, by index or by token text; all when not given. A language model's
+    output layer with the rows of "Yes" and "No" is a head with two outputs."""
+    activation: Activation = "none"
+
+
+class Output(_Spec):
+    """One number that the head gives, and its weight in the reward."""
+
+    name: str | None = None
+    """Named outputs are reported beside the reward."""
+    weight: float = 1.0
+
+
+class Normalisation(_Spec):
+    """``(x - mean) / (std + epsilon)``, as the model's authors apply it."""
+
+    mean: float = 0.0
+    std: float = 1.0
+    epsilon: float = 0.0
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        if not self.std + self.epsilon > 0:
+            raise ValueError(f"std must be above 0, and is {self.std}")
+        return self
+
+    def __str__(self) -> str:
+        divisor = f"({self.std:.6g} + {self.epsilon:g})" if self.epsilon else f"{self.std:.6g}"
+        return f"(x - {self.mean:.6g}) / {divisor}"
+
+
+class InputSpec(_Spec):
+    """How a conversation is written out for the model."""
+
+    template: str | None = None
+    """Jinja over ``messages``, ``bos_token``, ``eos_token``; not given: the tokenizer's own chat template."""
+    origin: str | None = None
+    """Where the template comes from, for people."""
+    special_tokens: bool | None = None
+    """Whether the tokenizer adds its special tokens; not given: unless the text begins with the BOS token."""
+    strip: str = ""
+    """Characters taken off the end of the text."""
+    close: bool = False
+    """Whether the text must end with the EOS token: a space and the token are added when it does not, and the
+    last token is made the EOS token whatever it was."""
+    append: int | None = None
+    """Token id that must be the last one, added when it is not."""
+    pair: bool = False
+    """Whether question and answer are the two segments of an encoder, in place of a template."""
+
+
+class Steps(_Spec):
+    """How the answer of a process reward model falls into steps, and how their values become one."""
+
+    separator: str
+    """Text that parts the steps of an answer; an answer without it is one step."""
+    aggregate: Aggregate
+
+
+class HeadSpec(_Spec):
+    """How the scalar of a checkpoint is computed from its hidden states."""
+
+    layers: tuple[Layer, ...] = Field(min_length=1)
+    """Applied in order to the hidden state at the position, in float32."""
+    outputs: tuple[Output, ...] = (Output(),)
+    """The last layer's outputs, in order; the reward is their weighted sum."""
+    transform: Literal["none", "softmax", "sigmoid"] = "none"
+    """Applied to the outputs before they are weighted."""
+    position: Position = "last"
+    token: int | str | None = None
+    """Which token the position speaks of: an id, a token's text, ``eos`` or ``pad``."""
+    normalisation: Normalisation | None = None
+    sign: Literal[1, -1] = 1
+    """-1 for a cost."""
+    backbone: dict[str, str] = {}
+    """Beginnings of tensor names and what stands for them in the model, such as ``rwtransformer.`` for nothing."""
+    input: InputSpec = InputSpec()
+    steps: Steps | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the head's tensors, in order."""
+        return tuple(name for layer in self.layers for name in (layer.weight, layer.bias) if name)
+
+    @property
+    def pooling(self) -> str:
+        """Which position is read, in words."""
+        token = self.token if isinstance(self.token, str) else f"token {self.token}"
+        return POSITIONS[self.position].format(token={"eos": "EOS token", "pad": "padding token"}.get(token, token))
+
+
+def linear(weight: str, bias: str | None = None, **more: object) -> HeadSpec:
+    """A head of one linear layer."""
+    return HeadSpec(layers=(Layer(weight=weight, bias=bias),), **more)  # type: ignore[arg-type]
+
+
+def require_head(checkpoint: Checkpoint, names: tuple[str, ...]) -> tuple[Tensor, ...]:
+    """The tensors of a head, by canonical name.
+
+    Raises:
+        LoadRefusedError: when one is in no weight file; all that are missing are named.
+    """
+    missing = [name for name in names if name not in checkpoint.canonical]
+    if missing:
+        raise LoadRefusedError(
+            f"{checkpoint.root} has no whole score head: its weights lack {', '.join(missing)}. Loading it would "
+            "fill the gap with random numbers. Save the trained head with the checkpoint, and load again."
+        )
+    return tuple(checkpoint.canonical[name] for name in names)
+
+
+def check_shapes(checkpoint: Checkpoint, spec: HeadSpec, outputs: int | None = None) -> None:
+    """Make sure that the layers of a head fit one another and give one number for each output.
+
+    Args:
+        checkpoint: the checkpoint whose tensors the head names.
+        spec: the head.
+        outputs: outputs of the last layer; as many as the spec names when not given.
+
+    Raises:
+        LoadRefusedError: when they do not.
+    """
+    require_head(checkpoint, spec.names)
+    width: int | None = None
+    for layer in spec.layers:
+        weight = checkpoint.canonical[layer.weight]
+        if len(weight.shape) != 2 or (width is not None and weight.shape[1] != width):
+            expected = "two dimensions" if width is None else f"[…, {width}]"
+            raise LoadRefusedError(f"The head of {checkpoint.root} does not fit together: {weight} is not {expected}.")
+        width = len(layer.rows) if layer.rows is not None else weight.shape[0]
+        if layer.bias is not None and checkpoint.canonical[layer.bias].shape != (weight.shape[0],):
+            bias = checkpoint.canonical[layer.bias]
+            raise LoadRefusedError(f"The head of {checkpoint.root} does not fit together: {weight} with {bias}.")
+    wanted = len(spec.outputs) if outputs is None else outputs
+    if width != wanted:
+        raise LoadRefusedError(
+            f"{checkpoint.root} gives {width} numbers a conversation ({checkpoint.canonical[spec.layers[-1].weight]}), "
+            f"and {wanted} {'was' if wanted == 1 else 'were'} expected. Which of them is the reward is not for us to "
+            "guess: describe the head with --head-spec FILE."
+        )
+
+
+def read_head_spec(path: str) -> HeadSpec:
+    """A head described in a YAML file.
+
+    Raises:
+        UsageError: when it cannot be read, or says something that a head cannot be.
+    """
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise UsageError(f"There is no file {path}. --head-spec names a YAML file that describes a head.")
+    told = safety.read_yaml(file)
+    if not isinstance(told, Mapping):
+        raise UsageError(f"{path} does not describe a head: it is not a mapping with layers. {EXAMPLE}")
+    try:
+        return HeadSpec.model_validate(told)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, entry['loc'])) or 'the file'}: {entry['msg']}" for entry in error.errors()[:5]
+        )
+        raise UsageError(f"{path} does not describe a head ({problems}). {EXAMPLE}") from error
+
+
+EXAMPLE = "A head of one layer is: layers: [{weight: reward_head.weight}]"
