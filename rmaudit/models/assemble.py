@@ -16,7 +16,7 @@ from rmaudit.models.interface import Identity, ModelFacts, RewardModel
 from rmaudit.models.native import HiddenStateNetwork, NativeModel, Network
 from rmaudit.models.options import LoadOptions
 from rmaudit.models.placement import Placement, placement
-from rmaudit.models.readout import Head, LinearHead, locator, torch_layers
+from rmaudit.models.readout import Head, LinearHead, Named, locator, torch_layers
 from rmaudit.models.text import ConversationInput, PairInput, TemplateInput, chosen_template
 
 """From the head's tensors by canonical name, and the tokenizer, to the head."""
@@ -116,7 +116,7 @@ def assemble(
     place: Placement,
     tokenizer: Any,
     *,
-    head: Head | None = None,
+    head: Named | None = None,
     decoder: bool = True,
     others: Mapping[str, Checkpoint] | None = None,
 ) -> NativeModel:
@@ -168,7 +168,7 @@ def facts_of(
     *,
     template: str | None,
     max_length: int | None,
-    head: Head | None = None,
+    head: Named | None = None,
     others: Mapping[str, Checkpoint] | None = None,
 ) -> ModelFacts:
     """What is printed of a loaded model."""

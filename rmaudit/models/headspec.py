@@ -143,7 +143,7 @@ class HeadSpec(_Spec):
 
 def linear(weight: str, bias: str | None = None, **more: object) -> HeadSpec:
     """A head of one linear layer."""
-    return HeadSpec(layers=(Layer(weight=weight, bias=bias),), **more)  # type: ignore[arg-type]
+    return HeadSpec(layers=(Layer(weight=weight, bias=bias),), **more)
 
 
 def require_head(checkpoint: Checkpoint, names: tuple[str, ...]) -> tuple[Tensor, ...]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, softmax
 
 from rmaudit.errors import LoadRefusedError
 from rmaudit.models.headspec import Activation, Aggregate, HeadSpec, Layer
@@ -46,6 +46,18 @@ class Values:
     reward: float
     attributes: Mapping[str, float] = field(default_factory=dict)
     steps: tuple[float, ...] = ()
+
+
+class Named(Protocol):
+    """What says which further numbers come with a reward."""
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Their names."""
+
+    @property
+    def additive(self) -> bool:
+        """Whether they add up to the reward."""
 
 
 class Head(ABC):
@@ -97,9 +109,8 @@ class Combination:
 
     def _transformed(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
         if self._spec.transform == "softmax":
-            raised = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-            return raised / raised.sum(axis=1, keepdims=True)
-        return expit(outputs) if self._spec.transform == "sigmoid" else outputs
+            return np.asarray(softmax(outputs, axis=1))
+        return np.asarray(expit(outputs)) if self._spec.transform == "sigmoid" else outputs
 
 
 class LinearHead(Head):
@@ -252,7 +263,7 @@ def token_id(token: int | str | None, tokenizer: Any, pad_id: int | None, where:
 
 
 def _last_other(encoded: Encoded, pad_id: int | None) -> int:
-    kept = np.flatnonzero(encoded.ids != pad_id) if pad_id is not None else ()
+    kept = np.flatnonzero(encoded.ids != pad_id) if pad_id is not None else np.arange(len(encoded.ids))
     return int(kept[-1]) if len(kept) else len(encoded.ids) - 1
 
 

@@ -31,7 +31,7 @@ def classifier_spec(checkpoint: Checkpoint, outputs: tuple[Output, ...] = (Outpu
         outputs=outputs,
         position="last-not-padding" if decoder else "mean" if mean else "first",
         input=InputSpec(pair=pair),
-        **more,  # type: ignore[arg-type]
+        **more,
     )
     check_shapes(checkpoint, spec)
     return spec
@@ -81,8 +81,9 @@ def load_classifier(checkpoint: Checkpoint, detection: Detection, source: str, o
     place = placement(checkpoint, options)
     tokenizer = load_tokenizer(checkpoint)
     model = load_backbone(checkpoint, "classifier", place, labels=len(spec.outputs))
+    combination = Combination(spec)
     return assemble(
-        ClassifierNetwork(model, Combination(spec)),
+        ClassifierNetwork(model, combination),
         way_of_writing(checkpoint, tokenizer, spec.input, options),
         checkpoint,
         detection,
@@ -90,7 +91,7 @@ def load_classifier(checkpoint: Checkpoint, detection: Detection, source: str, o
         options,
         place,
         tokenizer,
-        head=Combination(spec),
+        head=combination,
         decoder=False,
     )
 

@@ -54,7 +54,7 @@ def decoder_output(checkpoint: Checkpoint) -> Tensor | None:
 
 
 def head_names(checkpoint: Checkpoint) -> tuple[str, ...]:
-    """Names of the head tensors that a sequence classifier of this model type must bring, the output's last but bias."""
+    """Names of the head tensors that a sequence classifier of this model type must bring."""
     if checkpoint.model_type in ENCODER_HEADS:
         return ENCODER_HEADS[checkpoint.model_type]
     output = encoder_output(checkpoint)
