@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from rmaudit.errors import LoadRefusedError, UsageError
 from rmaudit.models import safety
@@ -60,15 +60,15 @@ class Output(_Spec):
 
     name: str | None = None
     """Named outputs are reported beside the reward."""
-    weight: float = 1.0
+    weight: FiniteFloat = 1.0
 
 
 class Normalisation(_Spec):
     """``(x - mean) / (std + epsilon)``, as the model's authors apply it."""
 
-    mean: float = 0.0
-    std: float = 1.0
-    epsilon: float = 0.0
+    mean: FiniteFloat = 0.0
+    std: FiniteFloat = 1.0
+    epsilon: FiniteFloat = 0.0
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
@@ -90,6 +90,8 @@ class InputSpec(_Spec):
     """Where the template comes from, for people."""
     special_tokens: bool | None = None
     """Whether the tokenizer adds its special tokens; not given: unless the text begins with the BOS token."""
+    drop_bos: bool = False
+    """Whether the BOS token that the template writes is taken out, so that only the tokenizer adds one."""
     strip: str = ""
     """Characters taken off the end of the text."""
     close: bool = False
@@ -139,6 +141,21 @@ class HeadSpec(_Spec):
         """Which position is read, in words."""
         token = self.token if isinstance(self.token, str) else f"token {self.token}"
         return POSITIONS[self.position].format(token={"eos": "EOS token", "pad": "padding token"}.get(token, token))
+
+
+def normalisation(checkpoint: Checkpoint, mean: Any, std: Any, epsilon: float = 0.0) -> Normalisation:
+    """The normalisation that a checkpoint's own numbers give.
+
+    Raises:
+        LoadRefusedError: when they are no finite numbers, or the deviation is not above 0.
+    """
+    try:
+        return Normalisation(mean=mean, std=std, epsilon=epsilon)
+    except ValidationError as error:
+        raise LoadRefusedError(
+            f"{checkpoint.root} normalises its score by mean {mean!r:.40} and std {std!r:.40}, which is not possible. "
+            "Correct them in its config.json."
+        ) from error
 
 
 def linear(weight: str, bias: str | None = None, **more: object) -> HeadSpec:

@@ -121,6 +121,7 @@ class TemplateInput(ConversationInput):
         return rendered if prompt else [self._finished(t) if isinstance(t, str) else t for t in rendered]
 
     def _finished(self, text: str) -> str:
+        text = text.replace(self._bos, "") if self._spec.drop_bos and self._bos else text
         text = text.rstrip(self._spec.strip) if self._spec.strip else text
         return f"{text} {self._eos}" if self._spec.close and not text.endswith(self._eos) else text
 
