@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from rmaudit import __version__
-from rmaudit.cli import gate, probes, report, scan, score, verify
+from rmaudit.cli import gate, inspect, probes, report, scan, score, verify
 from rmaudit.cli.console import say
 from rmaudit.errors import RmauditError
 
@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 app.command()(scan.scan)
 app.command()(score.score)
+app.command()(inspect.inspect)
 app.command()(gate.gate)
 app.command()(report.report)
 app.command()(verify.verify)

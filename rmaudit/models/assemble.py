@@ -44,8 +44,9 @@ def load_decoder(
     head_names: tuple[str, ...] | None = None,
     rename: Callable[[State], State] | None = None,
     config: Any = None,
-    conversation_input: ConversationInput | None = None,
+    conversation_input: Callable[[Any], ConversationInput] | None = None,
     prompts: bool = False,
+    head_from: Checkpoint | None = None,
 ) -> RewardModel:
     """Load a bare model and a head that reads its hidden states.
 
@@ -59,8 +60,9 @@ def load_decoder(
         head_names: canonical names of the head's tensors; those of the spec when not given.
         rename: from the checkpoint's tensors to the library model's.
         config: of the library, where the checkpoint's own model type is unknown to it.
-        conversation_input: another way of writing than the spec's.
+        conversation_input: makes another way of writing than the spec's from the tokenizer.
         prompts: whether the head must know where the answer begins.
+        head_from: whose files hold the head's tensors; the checkpoint's own when not given.
 
     Raises:
         LoadRefusedError: when the weights do not fit, or the conversations cannot be written out.
@@ -77,7 +79,7 @@ def load_decoder(
         rename=rename or (renamed(spec.backbone) if spec.backbone else None),
         config=config,
     )
-    tensors = {name: tensor.to(place.device) for name, tensor in read_state(checkpoint, names).items()}
+    tensors = {name: tensor.to(place.device) for name, tensor in read_state(head_from or checkpoint, names).items()}
     if make_head is not None:
         head = make_head(tensors, tokenizer, backbone.config)
     else:
@@ -85,7 +87,10 @@ def load_decoder(
         locate = locator(spec, tokenizer, pad_id, checkpoint.root)
         head = LinearHead(spec, torch_layers(spec.layers, tensors, tokenizer, checkpoint.root), locate)
     prompts = prompts or spec.position in ("before-token", "every-token", "before-every-token")
-    written = conversation_input or way_of_writing(checkpoint, tokenizer, spec.input, options, prompts=prompts)
+    if conversation_input is not None:
+        written = conversation_input(tokenizer)
+    else:
+        written = way_of_writing(checkpoint, tokenizer, spec.input, options, prompts=prompts)
     return assemble(
         HiddenStateNetwork(backbone, head), written, checkpoint, detection, source, options, place, tokenizer, head=head
     )
@@ -119,6 +124,7 @@ def assemble(
     head: Named | None = None,
     decoder: bool = True,
     others: Mapping[str, Checkpoint] | None = None,
+    max_length: int | None = None,
 ) -> NativeModel:
     """A model from its parts.
 
@@ -134,6 +140,7 @@ def assemble(
         head: names the attributes that come with each reward.
         decoder: whether only its positions limit the length.
         others: further checkpoints that take part, such as a reference model, by name.
+        max_length: most tokens, where the format says so and not the config.
     """
     config = network.model.config
     pad_id = next((i for i in (tokenizer.pad_token_id, config.get_text_config().pad_token_id) if i is not None), 0)
@@ -147,7 +154,7 @@ def assemble(
             source,
             place,
             template=written.description,
-            max_length=longest(config, tokenizer, decoder, options.max_length),
+            max_length=max_length or longest(config, tokenizer, decoder, options.max_length),
             head=head,
             others=others,
         ),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rmaudit.errors import LoadRefusedError, UsageError
 from rmaudit.models.absurd import absurd_config
-from rmaudit.models.checkpoint import Checkpoint
+from rmaudit.models.checkpoint import Checkpoint, module_prefix
 from rmaudit.models.placement import Placement
 
 if TYPE_CHECKING:
@@ -72,11 +72,11 @@ def load_backbone(
         config = config if config is not None else library_config(whole, labels)
         model_class = _class(whole, config, kind)
         state = {name: tensor for name, tensor in read_state(whole).items() if name not in head}
-        model = _filled(whole, model_class, config, rename(state) if rename else state, place, adapter=checkpoint)
+        model, absent = _filled(whole, model_class, config, rename(state) if rename else state, place, checkpoint)
         if checkpoint.adapter is not None:
             from rmaudit.models.adapter import apply_adapter
 
-            model = apply_adapter(model, checkpoint, skip=head)
+            model = apply_adapter(model, checkpoint, skip=head, absent=absent)
         return _placed(model, place)
 
 
@@ -107,8 +107,12 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
     """
     from transformers import AutoTokenizer
 
+    generic = checkpoint.tokenizer_config.get("tokenizer_class") in ("PreTrainedTokenizerFast", "TokenizersBackend")
     with quiet():
         try:
+            if generic and (checkpoint.tokenizer_root / "tokenizer.json").is_file():
+                # Told so, tokenizer.json is the whole tokenizer; the library would put that of the model type in place.
+                return _fast(checkpoint)
             return AutoTokenizer.from_pretrained(str(checkpoint.tokenizer_root), **CLOSED)
         except Exception as error:
             return _plain_tokenizer(checkpoint, error)
@@ -116,18 +120,21 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
 
 def _plain_tokenizer(checkpoint: Checkpoint, error: Exception) -> Any:
     """A tokenizer of a model type that the library does not know, from its ``tokenizer.json`` alone."""
-    from transformers import PreTrainedTokenizerFast
-
-    root = checkpoint.tokenizer_root
-    if (root / "tokenizer.json").is_file():
+    if (checkpoint.tokenizer_root / "tokenizer.json").is_file():
         try:
-            return PreTrainedTokenizerFast.from_pretrained(str(root), **CLOSED)
+            return _fast(checkpoint)
         except Exception as own:
             error = own
     raise LoadRefusedError(
         f"The tokenizer of {checkpoint.root} could not be loaded: {first_line(error)}. Check that its files are whole; "
         "a tokenizer that needs code of its own is not loaded (save it as tokenizer.json)."
     ) from error
+
+
+def _fast(checkpoint: Checkpoint) -> Any:
+    from transformers import PreTrainedTokenizerFast
+
+    return PreTrainedTokenizerFast.from_pretrained(str(checkpoint.tokenizer_root), **CLOSED)
 
 
 def read_state(checkpoint: Checkpoint, names: Collection[str] | None = None) -> State:
@@ -152,7 +159,7 @@ def read_state(checkpoint: Checkpoint, names: Collection[str] | None = None) -> 
                 state |= {wanted[name]: stream.get_tensor(name) for name in own}
         else:
             tensors = load_tensors(path)
-            state |= {wanted[name]: tensors[name] for name in own}
+            state |= {wanted[name]: tensors[name.removeprefix(module_prefix(file))] for name in own}
     return state
 
 
@@ -178,7 +185,8 @@ def _class(checkpoint: Checkpoint, config: Any, kind: Kind) -> Any:
 
 def _filled(
     checkpoint: Checkpoint, model_class: Any, config: Any, state: State, place: Placement, adapter: Checkpoint
-) -> Any:
+) -> tuple[Any, list[str]]:
+    """The model, and the names of those of its parameters that an adapter still has to bring."""
     if reason := absurd_config(config.to_dict(), checkpoint.tensors):
         raise LoadRefusedError(f"The config of {checkpoint.root} makes no sense for its weights: {reason}.")
     try:
@@ -198,27 +206,28 @@ def _filled(
             "and that the installed transformers version knows this model."
         ) from error
     # The head of an adapter's classifier comes with the adapter, where its presence is checked.
-    excused = _CLASSIFIER if adapter.adapter is not None and "classifier" in model_class.__name__.lower() else None
-    excused = _CLASSIFIER if adapter.adapter is not None and "Classification" in model_class.__name__ else excused
-    _refuse_partial(checkpoint, report, excused)
-    return model
+    excused = _CLASSIFIER if adapter.adapter is not None and "Classification" in model_class.__name__ else None
+    return model, _refuse_partial(checkpoint, report, excused)
 
 
 _CLASSIFIER = re.compile(r"^(score|classifier|pre_classifier|pooler|head|classification_head|bert\.pooler)\.")
 """Tensors of the library's classification heads."""
 
 
-def _refuse_partial(checkpoint: Checkpoint, report: Mapping[str, Any], excused: re.Pattern[str] | None) -> None:
+def _refuse_partial(checkpoint: Checkpoint, report: Mapping[str, Any], excused: re.Pattern[str] | None) -> list[str]:
+    """Refuse when weights and model do not fit; returns the excused names that are missing or of another shape."""
+
     def names(key: str) -> list[str]:
         return sorted(entry if isinstance(entry, str) else str(entry[0]) for entry in report.get(key) or ())
 
-    missing = [name for name in names("missing_keys") if not (excused and excused.search(name))]
+    absent = [name for name in names("missing_keys") + names("mismatched_keys") if excused and excused.search(name)]
+    missing = [name for name in names("missing_keys") if name not in absent]
     leftovers = [name for name in names("unexpected_keys") if not _HARMLESS_LEFTOVERS.search(name)]
     problems = [
         f"{what}: {', '.join(found[:8])}{f' and {len(found) - 8} more' if len(found) > 8 else ''}"
         for what, found in (
             ("missing", missing),
-            ("of another shape", names("mismatched_keys")),
+            ("of another shape", [name for name in names("mismatched_keys") if name not in absent]),
             ("left over", leftovers),
             ("errors", [str(entry) for entry in report.get("error_msgs") or ()]),
         )
@@ -230,6 +239,7 @@ def _refuse_partial(checkpoint: Checkpoint, report: Mapping[str, Any], excused: 
             f"({'; '.join(problems)}). Save the checkpoint again, whole, with the class that its config "
             "names."
         )
+    return absent
 
 
 def _placed(model: Any, place: Placement) -> Any:

@@ -195,6 +195,15 @@ def _natural(value: Any) -> bool:
     return type(value) is int and 0 <= value < 1 << 63
 
 
+MODULE_FILES = ("regression_layer.pt", "gating_layer.pt")
+"""Files that hold one module each, under names that begin inside it; here they begin with the module's own name."""
+
+
+def module_prefix(file: str) -> str:
+    """What comes before the names that a file gives its tensors."""
+    return f"{file.removesuffix('.pt')}." if file in MODULE_FILES else ""
+
+
 def read_tensors(root: Path, weights: tuple[str, ...]) -> dict[str, Tensor]:
     """Names, shapes and dtypes of the tensors in weight files, from their headers or pickle indices alone.
 
@@ -204,14 +213,14 @@ def read_tensors(root: Path, weights: tuple[str, ...]) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for name in weights:
         read = read_safetensors_header if name.endswith(".safetensors") else _read_pickled
-        tensors = read(root / name)
+        tensors = {module_prefix(name) + key: tensor for key, tensor in read(root / name).items()}
         twice = sorted(set(tensors) & set(found))
         if twice:
             raise LoadRefusedError(
                 f"{root} holds {some(twice)} in two files, {found[twice[0]].file} and {name}, and which is the "
                 "model's is not for us to guess. Take the wrong file out of the folder."
             )
-        found |= {key: replace(tensor, file=name) for key, tensor in tensors.items()}
+        found |= {key: replace(tensor, name=key, file=name) for key, tensor in tensors.items()}
     if not found:
         raise LoadRefusedError(f"{root} holds no tensors at all: {', '.join(weights)} is empty.")
     return found

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import re
+from dataclasses import replace
 
 from rmaudit.errors import LoadRefusedError, UsageError
 from rmaudit.models import refusals
-from rmaudit.models.checkpoint import Checkpoint
+from rmaudit.models.checkpoint import Checkpoint, Tensor
 from rmaudit.models.families import families
 from rmaudit.models.family import Detection, Family, Reading
 from rmaudit.models.options import LoadOptions
@@ -30,9 +31,16 @@ def detect(checkpoint: Checkpoint, options: LoadOptions | None = None) -> Detect
     name = "head-spec" if options.head_spec is not None else options.format
     family, evidence = _forced(checkpoint, name, options) if name else _recognised(checkpoint, options)
     reading = family.read(checkpoint, options)
-    if not name:
-        _refuse_second_head(checkpoint, family, reading)
-    return Detection(family, evidence, reading)
+    foreign = _foreign_heads(checkpoint, family, reading)
+    if foreign and not name:
+        other, tensor = foreign[0]
+        both = f"{tensor} and {reading.head[-1]}"
+        raise LoadRefusedError(_ambiguous(checkpoint, [family.format, other], both))
+    aside = tuple(dict.fromkeys(tensor for _, tensor in foreign))
+    if aside:
+        told = f"the head of another format was left aside, as asked ({', '.join(map(str, aside))})"
+        reading = replace(reading, risks=(*reading.risks, told))
+    return Detection(family, evidence, reading, tuple(tensor.name for tensor in aside))
 
 
 def _recognised(checkpoint: Checkpoint, options: LoadOptions) -> tuple[Family, tuple[str, ...]]:
@@ -44,21 +52,18 @@ def _recognised(checkpoint: Checkpoint, options: LoadOptions) -> tuple[Family, t
     return found[0]
 
 
-def _refuse_second_head(checkpoint: Checkpoint, family: Family, reading: Reading) -> None:
-    """Refuse a checkpoint that holds the head of another format beside the one that was recognised."""
+def _foreign_heads(checkpoint: Checkpoint, family: Family, reading: Reading) -> list[tuple[str, Tensor]]:
+    """Heads of other formats beside the one that was recognised: format and tensor."""
     own = {tensor.name for tensor in reading.head}
-    for other in families():
-        for pattern in other.heads:
-            foreign = checkpoint.has(pattern)
-            if foreign is None or foreign.name in own or any(_matches(foreign.name, mine) for mine in family.heads):
-                continue
-            raise LoadRefusedError(
-                _ambiguous(checkpoint, [family.format, other.format], f"{foreign} and {reading.head[-1]}")
-            )
-
-
-def _matches(name: str, pattern: str) -> bool:
-    return re.fullmatch(rf"(.*\.)?{pattern}", name) is not None
+    return [
+        (other.format, tensor)
+        for other in families()
+        for pattern in other.heads
+        for name, tensor in checkpoint.canonical.items()
+        if re.fullmatch(pattern, name)
+        and tensor.name not in own
+        and not any(re.fullmatch(mine, name) for mine in family.heads)
+    ]
 
 
 def _ambiguous(checkpoint: Checkpoint, names: list[str], heads: str = "") -> str:

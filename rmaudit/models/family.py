@@ -36,6 +36,8 @@ class Detection:
     family: Family
     evidence: tuple[str, ...]
     reading: Reading
+    aside: tuple[str, ...] = ()
+    """Tensors of another format's head that the user's choice leaves aside."""
 
     @property
     def format(self) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rmaudit.errors import LoadRefusedError
+from rmaudit.models import adapter as adapters
 from rmaudit.models import safety
 from rmaudit.models.absurd import absurd_config
 from rmaudit.models.checkpoint import Checkpoint, read_tensors, some
@@ -22,8 +24,6 @@ SIDE_FILES = (
     "reward_head.pt",
 )
 """Files that hold a head beside the weights of the model."""
-
-ADAPTER_FILES = ("adapter_model.safetensors", "adapter_model.bin")
 
 _NOT_WEIGHTS = ("training_args", "optimizer", "scheduler", "scaler", "rng_state", "trainer_state", "adapter_model")
 """Beginnings of the names of a trainer's own files, which are never opened."""
@@ -40,7 +40,9 @@ class BaseFinder:
     """Opens the checkpoint that another one refers to."""
 
     open: Callable[[str], Checkpoint]
-    """From a folder's path or a hub id. Raises `RmauditError`."""
+    """Whole, from a folder's path or a hub id. Raises `RmauditError`."""
+    open_config: Callable[[str], Checkpoint]
+    """Without weights, likewise."""
     model: str | None = None
     """Base of an adapter, where the user named one."""
     config: str | None = None
@@ -68,6 +70,18 @@ def read_folder(root: Path, bases: BaseFinder, revision: str | None = None) -> C
     return _checkpoint(root, names, weights, safety.read_json(root, "config.json"), revision)
 
 
+def read_config(root: Path, revision: str | None = None) -> Checkpoint:
+    """Read config and tokenizer of a folder whose weights, if there are any, play no part.
+
+    Raises:
+        LoadRefusedError: when there is no config, or a file is damaged or outside.
+    """
+    names = safety.folder_names(root)
+    if "config.json" not in names:
+        raise LoadRefusedError(f"{root} has no config.json, so it does not say of which architecture weights are.")
+    return _checkpoint(root, names, (), safety.read_json(root, "config.json"), revision)
+
+
 def _checkpoint(
     root: Path,
     names: frozenset[str],
@@ -88,9 +102,9 @@ def _checkpoint(
     for name in weights:
         safety.resolve_inside(root, name)
     require_harmless_neighbours(root, names - set(weights))
-    tensors = read_tensors(root, weights)
+    tensors = read_tensors(root, weights) if weights else {}
     _refuse_broken_index(root, names, weights, set(tensors))
-    if base is None and (reason := absurd_config(config, tensors)):
+    if tensors and base is None and (reason := absurd_config(config, tensors)):
         raise LoadRefusedError(f"The config.json of {root} makes no sense for its weights: {reason}.")
     return Checkpoint(
         root=root,
@@ -109,23 +123,17 @@ def _checkpoint(
 
 def _adapter(root: Path, names: frozenset[str], bases: BaseFinder, revision: str | None) -> Checkpoint:
     adapter = safety.read_json(root, "adapter_config.json")
-    own = next((name for name in ADAPTER_FILES if name in names), None)
+    adapters.read_config(root, adapter)
+    own = next((name for name in adapters.FILES if name in names), None)
     if own is None:
         raise LoadRefusedError(
-            f"{root} has an adapter_config.json but no weights of an adapter ({' or '.join(ADAPTER_FILES)}). "
+            f"{root} has an adapter_config.json but no weights of an adapter ({' or '.join(adapters.FILES)}). "
             "Check that the download or the training finished."
         )
     heads = [name for name in (*SIDE_FILES, safety.SINGLE, safety.PICKLE_SINGLE) if name in names]
-    told = adapter.get("base_model_name_or_path")
-    asked = bases.model or (told if isinstance(told, str) else None)
-    if not asked:
-        raise LoadRefusedError(
-            f"{root} is an adapter that does not say for which base model. Pass its base with --base-model."
-        )
-    beside = root / asked
-    inside = not bases.model and not Path(asked).expanduser().is_dir() and not Path(asked).is_absolute()
+    asked = bases.model or _base_name(root, adapter, from_hub=revision is not None)
     try:
-        base = bases.open(str(beside) if inside and ".." not in Path(asked).parts and beside.is_dir() else asked)
+        base = bases.open(asked)
     except Exception as error:
         if isinstance(error, LoadRefusedError) and not _is_missing(error):
             raise
@@ -137,7 +145,59 @@ def _adapter(root: Path, names: frozenset[str], bases: BaseFinder, revision: str
         raise LoadRefusedError(
             f"{root} is an adapter on an adapter ({asked}). Merge the lower one into its base first."
         )
-    return _checkpoint(root, names, (own, *heads), base.config, revision, adapter, base)
+    checkpoint = _checkpoint(root, names, (own, *heads), base.config, revision, adapter, base)
+    main = sorted(t.name for t in checkpoint.tensors.values() if t.file in _MAIN and not _VALUE_HEAD.search(t.name))
+    if main:
+        raise LoadRefusedError(
+            f"{root} holds both an adapter ({own}) and weights of a whole model ({some(main, 3)}), and which of them "
+            "is meant is not for us to guess. Take the one or the other out of the folder."
+        )
+    return checkpoint
+
+
+_MAIN = (safety.SINGLE, safety.PICKLE_SINGLE)
+_VALUE_HEAD = re.compile(r"(^|\.)v_head\.")
+"""What may lie under a model's usual name beside an adapter."""
+
+
+def _base_name(root: Path, adapter: dict[str, Any], from_hub: bool) -> str:
+    """The base that an adapter names: a folder or a hub id with the revision that it was trained on.
+
+    A relative folder is looked for where the command runs, as training code does, and beside the adapter's own files.
+    One in both places is refused, and so is one that climbs: where it leads depends on where it is read. What comes
+    from the hub does not get to name a folder of this machine.
+
+    Raises:
+        LoadRefusedError: when none is named, or it is not clear which is meant.
+    """
+    told = adapter.get("base_model_name_or_path")
+    if not isinstance(told, str) or not told.strip() or "\0" in told:
+        raise LoadRefusedError(
+            f"{root} is an adapter that does not say for which base model. Pass its base with --base-model."
+        )
+    path = Path(told)
+    if from_hub and (path.is_absolute() or told.startswith((".", "~")) or len(path.parts) != 2 or path.is_dir()):
+        raise LoadRefusedError(
+            f"{root} comes from the hub and names a folder as its base model ({told[:200]!r}), which is to be one of "
+            "the machine that it was trained on. Pass its base with --base-model."
+        )
+    if ".." in path.parts or told.startswith("~"):
+        raise LoadRefusedError(
+            f"{root} names its base model by a path that leads elsewhere depending on where it is read "
+            f"({told[:200]!r}). Pass its base with --base-model."
+        )
+    if path.is_absolute():
+        return told
+    found = {place.resolve(): place for place in (path, root / path) if place.is_dir()} if not from_hub else {}
+    if len(found) > 1:
+        raise LoadRefusedError(
+            f"{root} names {told} as its base model, and there are two such folders: "
+            f"{' and '.join(map(str, found))}. Say which with --base-model."
+        )
+    if found:
+        return str(next(iter(found)))
+    revision = adapter.get("revision")
+    return f"{told}@{revision}" if isinstance(revision, str) and revision and "@" not in told else told
 
 
 def _is_missing(error: LoadRefusedError) -> bool:
@@ -158,7 +218,7 @@ def _bare(root: Path, names: frozenset[str], bases: BaseFinder, revision: str | 
             f"{root} holds weights ({some(list(weights))}) but no config.json, so it is not known of which "
             "architecture they are. Pass the base model that it was trained from with --base-config."
         )
-    base = bases.open(bases.config)
+    base = bases.open_config(bases.config)
     return _checkpoint(root, names, weights, base.config, revision, base=base)
 
 

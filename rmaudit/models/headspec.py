@@ -92,6 +92,8 @@ class InputSpec(_Spec):
     """Whether the tokenizer adds its special tokens; not given: unless the text begins with the BOS token."""
     drop_bos: bool = False
     """Whether the BOS token that the template writes is taken out, so that only the tokenizer adds one."""
+    generation: bool = False
+    """Whether the template is asked to end where an answer is to be written (``add_generation_prompt``)."""
     strip: str = ""
     """Characters taken off the end of the text."""
     close: bool = False
@@ -178,24 +180,28 @@ def require_head(checkpoint: Checkpoint, names: tuple[str, ...]) -> tuple[Tensor
     return tuple(checkpoint.canonical[name] for name in names)
 
 
-def check_shapes(checkpoint: Checkpoint, spec: HeadSpec, outputs: int | None = None) -> None:
+def check_shapes(checkpoint: Checkpoint, spec: HeadSpec, outputs: int | None = None, width: int | None = None) -> None:
     """Make sure that the layers of a head fit one another and give one number for each output.
 
     Args:
         checkpoint: the checkpoint whose tensors the head names.
         spec: the head.
         outputs: outputs of the last layer; as many as the spec names when not given.
+        width: inputs of the first layer; as many as the config's hidden states have when not given.
 
     Raises:
         LoadRefusedError: when they do not.
     """
     require_head(checkpoint, spec.names)
-    width: int | None = None
+    width = _hidden_width(checkpoint) if width is None else width
     for layer in spec.layers:
         weight = checkpoint.canonical[layer.weight]
         if len(weight.shape) != 2 or (width is not None and weight.shape[1] != width):
             expected = "two dimensions" if width is None else f"[…, {width}]"
-            raise LoadRefusedError(f"The head of {checkpoint.root} does not fit together: {weight} is not {expected}.")
+            raise LoadRefusedError(
+                f"The head of {checkpoint.root} does not fit its model: {weight} is not {expected}. "
+                "Save the checkpoint again, whole."
+            )
         width = len(layer.rows) if layer.rows is not None else weight.shape[0]
         if layer.bias is not None and checkpoint.canonical[layer.bias].shape != (weight.shape[0],):
             bias = checkpoint.canonical[layer.bias]
@@ -207,6 +213,14 @@ def check_shapes(checkpoint: Checkpoint, spec: HeadSpec, outputs: int | None = N
             f"and {wanted} {'was' if wanted == 1 else 'were'} expected. Which of them is the reward is not for us to "
             "guess: describe the head with --head-spec FILE."
         )
+
+
+def _hidden_width(checkpoint: Checkpoint) -> int | None:
+    """Width of the hidden states that a head reads, where the config says so."""
+    text = checkpoint.config.get("text_config")
+    config = text if isinstance(text, dict) else checkpoint.config
+    names = ("word_embed_proj_dim", "hidden_size", "n_embd", "d_model")
+    return next((config[name] for name in names if isinstance(config.get(name), int)), None)
 
 
 def read_head_spec(path: str) -> HeadSpec:

@@ -137,6 +137,8 @@ class RewardModel(ABC):
     """Scores conversations. Implementations never print, and answer in the order of the question."""
 
     facts: ModelFacts
+    pairwise: bool = False
+    """Whether it compares two responses and has no reward of its own for one; see `PairwiseModel`."""
 
     @property
     def identity(self) -> Identity:
@@ -179,9 +181,42 @@ class RewardModel(ABC):
         Raises:
             ScoringError: when one of the two cannot be scored.
         """
-        before: list[Message] = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
-        first, second = self.score([[*before, {"role": "assistant", "content": text}] for text in (a, b)])
-        return float(first - second)
+        return float(self.prefer_batch([(prompt, a, b)])[0])
+
+    def prefer_batch(self, pairs: Sequence[tuple[str | Sequence[Message], str, str]]) -> NDArray[np.float64]:
+        """How much the model prefers the first of two responses, for many pairs at once; see `prefer`.
+
+        Args:
+            pairs: prompt and two responses each.
+
+        Returns:
+            Preferences, shape ``(n,)``, float64.
+
+        Raises:
+            ScoringError: when a response cannot be scored; the message says which and why.
+        """
+        asked: list[tuple[Conversation, Conversation]] = []
+        for prompt, a, b in pairs:
+            before: list[Message] = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
+            asked.append(
+                ([*before, {"role": "assistant", "content": a}], [*before, {"role": "assistant", "content": b}])
+            )
+        preferences: list[float] = []
+        for place, scored in enumerate(self.compare_batch(asked)):
+            if scored.reward is None:
+                raise ScoringError(f"Pair {place} could not be compared: {scored.reason}.")
+            preferences.append(scored.reward)
+        return np.asarray(preferences, dtype=np.float64)
+
+    def compare_batch(self, pairs: Sequence[tuple[Conversation, Conversation]]) -> list[Scored]:
+        """How much the model prefers the first of two conversations, one result each, in order; see `prefer`.
+
+        A pair that cannot be compared gives a `Scored` without reward.
+        """
+        size = self.batch_size
+        every = [conversation for pair in pairs for conversation in pair]
+        scored = [one for start in range(0, len(every), size) for one in self.score_batch(every[start : start + size])]
+        return [_difference(first, second) for first, second in zip(scored[::2], scored[1::2], strict=True)]
 
     def prepare(self, conversations: Sequence[Conversation]) -> None:  # noqa: B027 - a hook, to be left alone by most
         """Hear of all conversations of a run before the first is scored; the default does nothing.
@@ -212,3 +247,10 @@ class RewardModel(ABC):
                     raise ScoringError(f"Conversation {start + offset} has no reward: {scored.reason}.")
                 rewards.append(scored.reward)
         return np.asarray(rewards, dtype=np.float64)
+
+
+def _difference(first: Scored, second: Scored) -> Scored:
+    if first.reward is None or second.reward is None:
+        reason = first.reason if first.reward is None else second.reason
+        return Scored(None, reason=reason, truncated=first.truncated or second.truncated)
+    return Scored(first.reward - second.reward)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from rmaudit.errors import LoadRefusedError, UsageError
@@ -9,7 +10,7 @@ from rmaudit.models import safety
 from rmaudit.models import source as sources
 from rmaudit.models.checkpoint import Checkpoint
 from rmaudit.models.detect import detect
-from rmaudit.models.folder import BaseFinder, read_folder
+from rmaudit.models.folder import BaseFinder, read_config, read_folder
 from rmaudit.models.interface import RewardModel
 from rmaudit.models.options import LoadOptions
 
@@ -49,6 +50,9 @@ def load(source: str, options: LoadOptions | None = None) -> RewardModel:
     checkpoint = _open(parsed, options)
     detection = detect(checkpoint, options)
     safety.require_pickle_permission(checkpoint.root, checkpoint.pickles, options.allow_pickle)
+    if detection.aside:
+        kept = {name: tensor for name, tensor in checkpoint.tensors.items() if name not in detection.aside}
+        checkpoint = replace(checkpoint, tensors=kept)
     return detection.family.load(checkpoint, detection, source, options)
 
 
@@ -66,23 +70,35 @@ def open_checkpoint(source: str, options: LoadOptions | None = None) -> Checkpoi
     return _open(parsed, options)
 
 
-def _open(source: Openable, options: LoadOptions, depth: int = 0) -> Checkpoint:
+def _open(source: Openable, options: LoadOptions, trail: tuple[str, ...] = ()) -> Checkpoint:
+    place = _place(source)
+    if place in trail:
+        raise LoadRefusedError(f"{place} names itself as its base model. Pass the real base with --base-model.")
     try:
-        return _read(source, options, depth)
+        return _read(source, options, (*trail, place))
     except OSError as error:
         raise LoadRefusedError(f"The checkpoint could not be read: {error}. Check the disk and its rights.") from error
 
 
-def _read(source: Openable, options: LoadOptions, depth: int) -> Checkpoint:
-    def base(name: str) -> Checkpoint:
-        if depth >= MAX_DEPTH:
-            raise LoadRefusedError(f"{source} refers to a base that refers to a base, without an end.")
+def _place(source: Openable) -> str:
+    """What a source is, whatever it was called."""
+    if isinstance(source, sources.FolderSource):
+        return str(source.path.resolve())
+    return source.repo if isinstance(source, sources.HubSource) else "demo"
+
+
+def _read(source: Openable, options: LoadOptions, trail: tuple[str, ...]) -> Checkpoint:
+    def base(name: str, whole: bool = True) -> Checkpoint:
+        if len(trail) > MAX_DEPTH:
+            raise LoadRefusedError(f"{trail[0]} refers to a base that refers to a base, without an end.")
         parsed = sources.parse_source(name)
         if isinstance(parsed, sources.CallableSource | sources.ScoresSource):
             raise UsageError(f"{name} is not a checkpoint, so it cannot be the base of one.")
-        return _open(parsed, LoadOptions(offline=options.offline, allow_pickle=options.allow_pickle), depth + 1)
+        if not whole and isinstance(parsed, sources.FolderSource):
+            return read_config(parsed.path)
+        return _open(parsed, LoadOptions(offline=options.offline, allow_pickle=options.allow_pickle), trail)
 
-    bases = BaseFinder(base, options.base_model, options.base_config)
+    bases = BaseFinder(base, lambda name: base(name, whole=False), options.base_model, options.base_config)
     if isinstance(source, sources.HubSource):
         from rmaudit.models.hub import download
 

@@ -198,6 +198,8 @@ class NativeModel(RewardModel):
         if limit is not None and tokens > limit:
             reason = f"{tokens:,} tokens, and the model reads at most {limit:,}"
             return Scored(None, tokens=tokens, truncated=True, reason=reason)
+        if entry.too_long is not None:
+            return Scored(None, tokens=tokens, truncated=True, reason=entry.too_long)
         problem = self._network.problem(entry)
         return Scored(None, tokens=tokens, reason=problem) if problem else None
 

@@ -8,6 +8,11 @@ from rmaudit.models.families import _heads
 LANGUAGE_MODEL_FORMATS = ("dpo", "nemotron-hf", "yes-no", "rlhflow-prm", "math-shepherd", "pair-preference", "judge")
 """Formats that a plain language model may have; its files do not tell."""
 
+KNOWN_HEADS = (
+    "score.weight, classifier.weight, v_head.summary.weight, v_head.weight, value_head.weight, score_head.weight, "
+    "regression_head.weight, regression_layer.weight, out_proj.weight or head_layer.1.weight"
+)
+
 _DESCRIBE = (
     "If it has a head under another name, describe it with --head-spec FILE (layers: [{weight: NAME}]); or score "
     "with its own code through python:FILE.py:NAME."
@@ -23,6 +28,11 @@ def unknown(checkpoint: Checkpoint) -> str:
             f"({_glimpse(checkpoint)}) none is one (score.weight, v_head.summary.weight), so loading it would read "
             "scores from random numbers. Train again with the head named in modules_to_save. If it is the policy of "
             "a preference training, pass --as dpo."
+        )
+    if "config.json" not in checkpoint.names:
+        return (
+            f"{where} holds weights without a config, and among its {len(checkpoint.tensors)} tensors "
+            f"({_glimpse(checkpoint)}) is no head that we know ({KNOWN_HEADS}). {_DESCRIBE}"
         )
     output = _heads.decoder_output(checkpoint) or _heads.encoder_output(checkpoint)
     if output is not None and output.shape[0] > 1 and _heads.classifies(checkpoint):
@@ -41,15 +51,16 @@ def unknown(checkpoint: Checkpoint) -> str:
         )
     if output is not None:
         return (
-            f"{where} has a head ({output}), but its config says {architecture or 'no architecture'}, so it "
-            "could be seqcls, openrlhf or token-classification, which read it differently. Say which with --as seqcls, "
-            "--as openrlhf or --as token-classification."
+            f"{where} has a head ({output}), but its config says {architecture or 'no architecture'} (model type "
+            f"{checkpoint.model_type}), so it could be seqcls, openrlhf or token-classification, which read it "
+            "differently. Say which with --as seqcls, --as openrlhf or --as token-classification."
         )
     if "lm_head.weight" in checkpoint.canonical or (architecture or "").endswith(("ForCausalLM", "LMHeadModel")):
         return (
-            f"{where} is a language model ({architecture}) without a score head. Read as a classifier it would score "
-            "by random numbers. If it rewards by its text or by its likelihood, its files do not tell how: it could be "
-            f"{', '.join(LANGUAGE_MODEL_FORMATS)}. Say which with --as FORMAT (dpo also needs --ref-model). {_DESCRIBE}"
+            f"{where} is a language model ({architecture}) without a score head ({KNOWN_HEADS}). Read as a classifier "
+            "it would score by random numbers. If it rewards by its text or by its likelihood, its files do not tell "
+            f"how: it could be {', '.join(LANGUAGE_MODEL_FORMATS)}. Say which with --as FORMAT (dpo also needs "
+            f"--ref-model). {_DESCRIBE}"
         )
     if (architecture or "").endswith("ForConditionalGeneration"):
         return (
@@ -57,8 +68,9 @@ def unknown(checkpoint: Checkpoint) -> str:
             f"model, pass --as steamshp. {_DESCRIBE}"
         )
     return (
-        f"{where} is no reward model that we know: its config says {architecture or 'no architecture'}, and "
-        f"there is no score head among its {len(checkpoint.tensors)} tensors ({_glimpse(checkpoint)}). {_DESCRIBE}"
+        f"{where} is no reward model that we know: its config says {architecture or 'no architecture'} (model type "
+        f"{checkpoint.model_type}), and there is no score head ({KNOWN_HEADS}) among its {len(checkpoint.tensors)} "
+        f"tensors ({_glimpse(checkpoint)}). {_DESCRIBE}"
     )
 
 

@@ -36,6 +36,8 @@ class Encoded:
     """Tokens at the beginning that the prompt alone would give too."""
     marks: tuple[int, ...] = ()
     """Positions that are read, where the way of writing decides them."""
+    too_long: str | None = None
+    """Which part is longer than its authors let it be, where there is more to that than the number of all tokens."""
 
 
 class ConversationInput(ABC):
@@ -104,7 +106,7 @@ class TemplateInput(ConversationInput):
     def encode(self, conversations: Sequence[Conversation]) -> list[Encoded | str]:
         """Tokens of each conversation, in order, or the reason why it has none."""
         texts: list[str | Unrendered] = [
-            Unrendered("it holds half a surrogate pair, which is not text") if not _is_text(conversation) else ""
+            Unrendered("it holds half a surrogate pair, which is not text") if not is_text(conversation) else ""
             for conversation in conversations
         ]
         good = [i for i, text in enumerate(texts) if text == ""]
@@ -117,7 +119,7 @@ class TemplateInput(ConversationInput):
         return [tokens[i] if i in tokens else _reason(text) for i, text in enumerate(texts)]
 
     def _texts(self, conversations: Sequence[Conversation], prompt: bool = False) -> list[str | Unrendered]:
-        rendered = self._template.render(conversations, add_generation_prompt=prompt) if conversations else []
+        rendered = self._template.render(conversations, prompt or self._spec.generation) if conversations else []
         return rendered if prompt else [self._finished(t) if isinstance(t, str) else t for t in rendered]
 
     def _finished(self, text: str) -> str:
@@ -185,7 +187,7 @@ class PairInput(ConversationInput):
 
     def encode(self, conversations: Sequence[Conversation]) -> list[Encoded | str]:
         """Tokens of each conversation, in order, or the reason why it has none."""
-        good = [i for i, conversation in enumerate(conversations) if _is_text(conversation)]
+        good = [i for i, conversation in enumerate(conversations) if is_text(conversation)]
         pairs = [as_pair(conversations[i]) for i in good]
         encoded = tokenize(self._tokenizer, [q for q, _ in pairs], [a for _, a in pairs]) if pairs else []
         tokens = dict(zip(good, encoded, strict=True))
@@ -208,7 +210,7 @@ def chosen_template(
         LoadRefusedError: when the tokenizer's chat template is needed and there is none.
         UsageError: when a file does not exist.
     """
-    own = "the tokenizer's chat template ({}) without generation prompt"
+    own = f"the tokenizer's chat template ({{}}) {'with' if spec.generation else 'without'} generation prompt"
     if asked == "plain" or (asked is None and spec.template == PLAIN):
         return FoundTemplate(PLAIN, spec.origin or "plain text: one turn directly after the other, then EOS"), spec
     if asked not in (None, "chat"):
@@ -245,7 +247,7 @@ def tokenize(
     ]
 
 
-def _is_text(conversation: Conversation) -> bool:
+def is_text(conversation: Conversation) -> bool:
     """Half of a surrogate pair can stand in JSON, but is no text, and tokenizers fail on it."""
     try:
         for turn in conversation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rmaudit.errors import LoadRefusedError
 from rmaudit.models.assemble import assemble, load_decoder, way_of_writing
 from rmaudit.models.backbone import load_backbone, load_tokenizer
-from rmaudit.models.checkpoint import Checkpoint
+from rmaudit.models.checkpoint import Checkpoint, Tensor
 from rmaudit.models.classifier import ClassifierNetwork
 from rmaudit.models.families import _heads
 from rmaudit.models.family import Detection, Reading, spec_reading
@@ -37,8 +37,10 @@ def classifier_spec(checkpoint: Checkpoint, outputs: tuple[Output, ...] = (Outpu
     return spec
 
 
-def classifier_reading(checkpoint: Checkpoint, spec: HeadSpec, risks: tuple[str, ...] = ()) -> Reading:
-    """The reading of a sequence classifier."""
+def classifier_reading(
+    checkpoint: Checkpoint, spec: HeadSpec, risks: tuple[str, ...] = (), head: tuple[Tensor, ...] | None = None
+) -> Reading:
+    """The reading of a sequence classifier; `head` is its own when not given."""
     reading = spec_reading(checkpoint, spec, risks)
     pad = checkpoint.config.get("pad_token_id")
     pooling = reading.pooling
@@ -50,7 +52,7 @@ def classifier_reading(checkpoint: Checkpoint, spec: HeadSpec, risks: tuple[str,
     elif spec.position == "mean":
         pooling = "mean over the encoder's tokens"
     return Reading(
-        head=_heads.classifier_head(checkpoint),
+        head=head if head is not None else _heads.classifier_head(checkpoint),
         pooling=pooling,
         spec=spec,
         sign=reading.sign,
@@ -78,6 +80,17 @@ def load_classifier(checkpoint: Checkpoint, detection: Detection, source: str, o
         )
     if spec.position == "last-not-padding":
         return load_decoder(checkpoint, detection, source, options, spec)
+    return load_encoder(checkpoint, detection, source, options, spec)
+
+
+def load_encoder(
+    checkpoint: Checkpoint, detection: Detection, source: str, options: LoadOptions, spec: HeadSpec
+) -> RewardModel:
+    """Load a classifier whose head is the library's own.
+
+    Raises:
+        LoadRefusedError: when any weight is missing, of another shape or left over.
+    """
     place = placement(checkpoint, options)
     tokenizer = load_tokenizer(checkpoint)
     model = load_backbone(checkpoint, "classifier", place, labels=len(spec.outputs))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from rmaudit.errors import LoadRefusedError
 from rmaudit.models.assemble import load_decoder, renamed
-from rmaudit.models.backbone import library_config
-from rmaudit.models.checkpoint import Checkpoint
+from rmaudit.models.backbone import State, library_config
+from rmaudit.models.checkpoint import Checkpoint, some
 from rmaudit.models.family import Detection, Family, Reading, spec_reading
 from rmaudit.models.headspec import HeadSpec, InputSpec, check_shapes, linear
 from rmaudit.models.interface import RewardModel
 from rmaudit.models.options import LoadOptions
-from rmaudit.models.text import PLAIN
 
 HEAD = "v_head.weight"
 _EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "embed_in.weight", "word_embeddings.weight")
@@ -26,6 +26,13 @@ DEEPSPEED_TEXT = """\
 {%- endfor -%}
 {{- ' Assistant:' if add_generation_prompt -}}
 """
+TRLX_TEXT = """\
+{%- for message in messages -%}
+{{- '\\n\\nHuman: ' if message.role == 'user' else '\\n\\nAssistant: ' if message.role == 'assistant' else '' -}}
+{{- message.content -}}
+{%- endfor -%}
+{{- '\\n\\nAssistant:' if add_generation_prompt else eos_token -}}
+"""
 STARLING_TEXT = """\
 {%- for message in messages -%}
 {%- if message.role == 'assistant' -%}
@@ -37,7 +44,6 @@ STARLING_TEXT = """\
 {%- endif -%}
 {%- endfor -%}
 """
-_UNKNOWN_ROLE = "write prompts as the model's training data did, for instance with Human: and Assistant:"
 
 
 def _wrapped(checkpoint: Checkpoint) -> bool:
@@ -84,8 +90,8 @@ def _reading(checkpoint: Checkpoint, spec: HeadSpec, risks: tuple[str, ...] = ()
 
 
 def _read_trlx(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
-    text = InputSpec(template=PLAIN, origin="raw text, one turn directly after the other, and the EOS token")
-    risk = "its text marks no roles: " + _UNKNOWN_ROLE
+    text = InputSpec(template=TRLX_TEXT, origin="the text of its training dialogues (Human: …, Assistant: …)")
+    risk = "the text around the turns is that of the usual dialogues; other training data may have had none"
     spec = linear(HEAD, position="first-token", token="eos", backbone={"transformer.": ""}, input=text)
     return _reading(checkpoint, spec, () if options.template else (risk,))
 
@@ -117,9 +123,27 @@ def _load(checkpoint: Checkpoint, detection: Detection, source: str, options: Lo
         source,
         options,
         spec,
-        rename=renamed(spec.backbone),
+        rename=lambda state: renamed(spec.backbone)(_once(checkpoint, state)),
         config=_grown(checkpoint, library_config(checkpoint)),
     )
+
+
+def _once(checkpoint: Checkpoint, state: State) -> State:
+    """The language model's tensors once: some files hold it under `transformer.` and under `model.model.` alike."""
+    twins = {name: name.replace("model.model.", "transformer.") for name in state if name.startswith("model.model.")}
+    if not twins:
+        return state
+    if not any(name.startswith("transformer.") for name in state):
+        return {name.removeprefix("model."): tensor for name, tensor in state.items()}
+    different = [
+        name for name, twin in twins.items() if twin not in state or not bool((state[name] == state[twin]).all())
+    ]
+    if different:
+        raise LoadRefusedError(
+            f"{checkpoint.root} holds its language model twice, and the copies differ ({some(different)}), so which is "
+            "the model's is not for us to guess. Save it again with one of them."
+        )
+    return {name: tensor for name, tensor in state.items() if not name.startswith("model.")}
 
 
 def _grown(checkpoint: Checkpoint, config: Any) -> Any:

@@ -290,7 +290,11 @@ LABELLED = [
     _labels("S4-mean", "multi-attribute", ATTRIBUTES, _weighted([0.25] * 4), {"attributes": ("mean",)}),
 ]
 REFUSED = [
-    ("S2 without names", _labels("S2-nameless", "two-label", NAMELESS, _weighted([0.0, 0.0])), ("LABEL_0", "odin")),
+    (
+        "S2 without names",
+        _labels("S2-nameless", "two-label", NAMELESS, _weighted([0.0, 0.0])),
+        ("score.weight", "odin"),
+    ),
     (
         "S4 without weights",
         _labels("S4-plain", "multi-attribute", ATTRIBUTES, _weighted(FACTORS)),

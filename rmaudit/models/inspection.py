@@ -1,0 +1,154 @@
+"""What a checkpoint is, told from its files alone: format, evidence, how its scalar is computed, what is risky."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import fields
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from rmaudit.errors import LoadRefusedError, RmauditError
+from rmaudit.models import safety
+from rmaudit.models.card import read_card
+from rmaudit.models.checkpoint import Checkpoint
+from rmaudit.models.detect import detect
+from rmaudit.models.family import Detection
+from rmaudit.models.headspec import InputSpec
+from rmaudit.models.interface import SelfCheck
+from rmaudit.models.load import open_checkpoint
+from rmaudit.models.options import LoadOptions
+from rmaudit.models.risks import risks_of
+
+FLAGS = {"format": "--as", "attributes": "--attribute"}
+"""Options whose flag is not their field's name."""
+
+
+class Inspection(BaseModel):
+    """What ``rmaudit inspect`` says of a checkpoint."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    source: str
+    format: str
+    evidence: list[str]
+    """Files, tensors with shapes and config fields that tell the format."""
+    architecture: str | None
+    parameters: int
+    """Numbers in the weight files."""
+    head: list[str]
+    """The head's tensors with their shapes; the last one gives the scalar."""
+    pooling: str
+    """Which position is read."""
+    scalar: str
+    """How the format's scalar is computed."""
+    sign: int
+    """-1 where the model's own number is a cost."""
+    normalisation: str | None
+    attributes: list[str]
+    """Further numbers that come with each reward."""
+    template: str | None
+    """How conversations are written out, where that comes from, and which special tokens stand at both ends."""
+    identity: str
+    """sha256 over all files that take part in the score."""
+    revision: str | None
+    files: dict[str, str]
+    """File name to sha256."""
+    licenses: list[str]
+    """Licences that the model card declares, and licence files that lie in the folder."""
+    base_models: list[str]
+    """Base models that the card or the adapter names."""
+    risks: list[str]
+    """What a reader should know before trusting the numbers."""
+    problem: str | None
+    """Why it cannot be loaded with these options, or ``null``."""
+    next: str
+    """The command to run next."""
+    self_test: list[SelfCheck] | None = None
+    """What the loaded model showed, where it was asked to."""
+
+
+def inspect(source: str, options: LoadOptions | None = None) -> Inspection:
+    """Say what a checkpoint is, from its files alone: no weight is loaded, no pickle opened, no code run.
+
+    Args:
+        source: ``demo``, a checkpoint folder or ``owner/name[@revision]``.
+        options: how it would be loaded.
+
+    Raises:
+        UsageError: when the source is no checkpoint, or an option makes no sense.
+        LoadRefusedError: when the format is unknown or ambiguous, the head is not whole, or a file is damaged.
+    """
+    options = options or LoadOptions()
+    checkpoint = open_checkpoint(source, options)
+    detection = detect(checkpoint, options)
+    template, problem = _written(checkpoint, detection, options)
+    reading, digests = detection.reading, checkpoint.digests()
+    card = read_card(checkpoint.root)
+    base = (checkpoint.adapter or {}).get("base_model_name_or_path")
+    evidence = [*detection.evidence, *_pickle_evidence(checkpoint)]
+    return Inspection(
+        source=source,
+        format=detection.format,
+        evidence=evidence,
+        architecture=checkpoint.architecture,
+        parameters=checkpoint.parameters,
+        head=[str(tensor) for tensor in reading.head],
+        pooling=reading.pooling,
+        scalar=detection.family.scalar,
+        sign=reading.sign,
+        normalisation=reading.normalisation,
+        attributes=list(reading.attributes),
+        template=template,
+        identity=safety.identity_digest(digests),
+        revision=checkpoint.revision,
+        files=digests,
+        licenses=[*card.get("license", []), *sorted(name for name in checkpoint.names if _is_licence(name))],
+        base_models=list(dict.fromkeys([*card.get("base_model", []), *([str(base)] if base else [])])),
+        risks=[*reading.risks, *risks_of(checkpoint)],
+        problem=problem,
+        next=_next(source, checkpoint, options),
+    )
+
+
+def _written(checkpoint: Checkpoint, detection: Detection, options: LoadOptions) -> tuple[str | None, str | None]:
+    """How conversations are written out, and why they cannot be, by trying it with the tokenizer alone."""
+    from rmaudit.models.assemble import way_of_writing
+    from rmaudit.models.backbone import load_tokenizer
+
+    spec = detection.reading.spec.input if detection.reading.spec is not None else InputSpec()
+    try:
+        if spec.pair and options.template is None:
+            return "none: question and answer are the two segments of the tokenizer's own pair", None
+        return way_of_writing(checkpoint, load_tokenizer(checkpoint), spec, options).description, None
+    except LoadRefusedError as error:
+        return detection.reading.template, str(error)
+    except RmauditError as error:
+        return detection.reading.template, str(error)
+
+
+def _pickle_evidence(checkpoint: Checkpoint) -> list[str]:
+    """What a scanner for dangerous pickles says, where one is installed: evidence, never a permission."""
+    from rmaudit.models.pickles import scan_evidence
+
+    told = [
+        (name, scan_evidence(checkpoint.root / name))
+        for name in checkpoint.weights
+        if not name.endswith(".safetensors")
+    ]
+    return [f"{name}: {verdict}" for name, verdict in told if verdict]
+
+
+def _is_licence(name: str) -> bool:
+    return name.upper().split(".")[0] in ("LICENSE", "LICENCE", "COPYING", "USE_POLICY", "NOTICE")
+
+
+def _next(source: str, checkpoint: Checkpoint, options: LoadOptions) -> str:
+    words = ["rmaudit", "scan", source]
+    told: dict[str, Any] = {field.name: getattr(options, field.name) for field in fields(options)}
+    told["allow_pickle"] = options.allow_pickle or bool(checkpoint.pickles)
+    for name, value in told.items():
+        flag = FLAGS.get(name, f"--{name.replace('_', '-')}")
+        for entry in value if isinstance(value, tuple) else [value]:
+            words += [] if entry is None or entry is False else [flag] if entry is True else [flag, str(entry)]
+    return shlex.join(words)
