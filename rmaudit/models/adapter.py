@@ -84,8 +84,7 @@ def read_config(root: Path, raw: Mapping[str, Any]) -> AdapterConfig:
         )
     if kind != "LORA":
         raise LoadRefusedError(
-            f"{root} is a PEFT adapter of type {kind}, and only LORA (with rsLoRA and DoRA) is loaded here. "
-            f"{_MERGE}"
+            f"{root} is a PEFT adapter of type {kind}, and only LORA (with rsLoRA and DoRA) is loaded here. {_MERGE}"
         )
     try:
         config = AdapterConfig.model_validate(raw)

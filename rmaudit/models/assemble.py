@@ -13,7 +13,7 @@ from rmaudit.models.checkpoint import Checkpoint
 from rmaudit.models.family import Detection
 from rmaudit.models.headspec import HeadSpec, InputSpec
 from rmaudit.models.interface import Identity, ModelFacts, RewardModel
-from rmaudit.models.native import HiddenStateNetwork, NativeModel, Network
+from rmaudit.models.native import HiddenStateNetwork, LibraryReward, NativeModel, Network
 from rmaudit.models.options import LoadOptions
 from rmaudit.models.placement import Placement, placement
 from rmaudit.models.readout import Head, LinearHead, Named, locator, torch_layers
@@ -47,6 +47,7 @@ def load_decoder(
     conversation_input: Callable[[Any], ConversationInput] | None = None,
     prompts: bool = False,
     head_from: Checkpoint | None = None,
+    library: Callable[[Any, State], LibraryReward] | None = None,
 ) -> RewardModel:
     """Load a bare model and a head that reads its hidden states.
 
@@ -63,6 +64,7 @@ def load_decoder(
         conversation_input: makes another way of writing than the spec's from the tokenizer.
         prompts: whether the head must know where the answer begins.
         head_from: whose files hold the head's tensors; the checkpoint's own when not given.
+        library: from the backbone and the head's tensors to the reward by the library's own class, for the self-test.
 
     Raises:
         LoadRefusedError: when the weights do not fit, or the conversations cannot be written out.
@@ -91,9 +93,8 @@ def load_decoder(
         written = conversation_input(tokenizer)
     else:
         written = way_of_writing(checkpoint, tokenizer, spec.input, options, prompts=prompts)
-    return assemble(
-        HiddenStateNetwork(backbone, head), written, checkpoint, detection, source, options, place, tokenizer, head=head
-    )
+    network = HiddenStateNetwork(backbone, head, library(backbone, tensors) if library is not None else None)
+    return assemble(network, written, checkpoint, detection, source, options, place, tokenizer, head=head)
 
 
 def way_of_writing(
@@ -187,7 +188,7 @@ def facts_of(
         identity=Identity(safety.identity_digest(files), source, checkpoint.revision, files),
         format=detection.format,
         evidence=detection.evidence,
-        head=", ".join(map(str, reading.head)) if len(reading.head) > 1 else str(reading.head[0]),
+        head=", ".join(map(str, reading.head)) or None,
         pooling=reading.pooling,
         dtype=str(place.dtype).removeprefix("torch."),
         device=str(model.device),

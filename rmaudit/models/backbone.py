@@ -80,6 +80,15 @@ def load_backbone(
         return _placed(model, place)
 
 
+def fill_class(checkpoint: Checkpoint, model_class: Any, config: Any, state: State, place: Placement) -> Any:
+    """A model of a given class with these tensors, each of which must have its place and fill one.
+
+    Raises:
+        LoadRefusedError: when any weight is missing, of another shape or left over.
+    """
+    return _placed(_filled(checkpoint, model_class, config, state, place, checkpoint)[0], place)
+
+
 def library_config(checkpoint: Checkpoint, labels: int = 1) -> Any:
     """The library's config object of a checkpoint.
 

@@ -17,6 +17,16 @@ def read_card(folder: Path) -> dict[str, list[str]]:
 
     A card is free text by strangers: whatever is not plain text under a known key is left out.
     """
+    front = _front_matter(folder)
+    return {key: told for key in KEYS if (told := _texts(front.get(key)))}
+
+
+def read_tags(folder: Path) -> list[str]:
+    """The card's tags, such as those that a training program writes there; empty where there are none."""
+    return _texts(_front_matter(folder).get("tags"))
+
+
+def _front_matter(folder: Path) -> dict[str, Any]:
     try:
         path = safety.resolve_inside(folder, "README.md")
         text = safety.read_bytes(path, _LARGEST).decode()
@@ -28,7 +38,7 @@ def read_card(folder: Path) -> dict[str, list[str]]:
         front = safety.parse_yaml(text[4:].split("\n---", 1)[0], str(path))
     except (LoadRefusedError, UsageError):
         return {}
-    return {key: told for key in KEYS if (told := _texts(front.get(key)))} if isinstance(front, dict) else {}
+    return front if isinstance(front, dict) else {}
 
 
 def _texts(value: Any) -> list[str]:

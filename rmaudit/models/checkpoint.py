@@ -70,6 +70,8 @@ class Checkpoint:
     base: Checkpoint | None = None
     """Where config or tokenizer come from when they are not in the folder: an adapter's base model, or the
     checkpoint whose config belongs to a bare weight file."""
+    code: tuple[str, ...] = ()
+    """Files of Python code, where the user allows to run them."""
 
     @cached_property
     def canonical(self) -> dict[str, Tensor]:

@@ -45,8 +45,9 @@ def detect(checkpoint: Checkpoint, options: LoadOptions | None = None) -> Detect
 
 def _recognised(checkpoint: Checkpoint, options: LoadOptions) -> tuple[Family, tuple[str, ...]]:
     found = [(family, evidence) for family in families() if (evidence := family.recognise(checkpoint, options))]
+    found = [one for one in found if not one[0].last_resort] or found
     if not found:
-        raise LoadRefusedError(refusals.unknown(checkpoint))
+        raise LoadRefusedError(refusals.unknown(checkpoint) + refusals.last_resort(checkpoint))
     if len(found) > 1:
         raise LoadRefusedError(_ambiguous(checkpoint, [family.format for family, _ in found]))
     return found[0]
@@ -55,6 +56,8 @@ def _recognised(checkpoint: Checkpoint, options: LoadOptions) -> tuple[Family, t
 def _foreign_heads(checkpoint: Checkpoint, family: Family, reading: Reading) -> list[tuple[str, Tensor]]:
     """Heads of other formats beside the one that was recognised: format and tensor."""
     own = {tensor.name for tensor in reading.head}
+    if family.last_resort:
+        return []
     return [
         (other.format, tensor)
         for other in families()

@@ -69,6 +69,8 @@ class Family:
     heads of two formats are found is refused."""
     needs: str = ""
     """Options that it cannot be loaded without, for the documentation."""
+    last_resort: bool = False
+    """Whether it counts only where no other format was recognised."""
 
 
 def spec_reading(checkpoint: Checkpoint, spec: HeadSpec, risks: tuple[str, ...] = ()) -> Reading:

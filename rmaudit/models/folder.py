@@ -49,13 +49,14 @@ class BaseFinder:
     """Checkpoint whose config belongs to a bare weight file, where the user named one."""
 
 
-def read_folder(root: Path, bases: BaseFinder, revision: str | None = None) -> Checkpoint:
+def read_folder(root: Path, bases: BaseFinder, revision: str | None = None, code: bool = False) -> Checkpoint:
     """Read everything but the weights of a checkpoint folder.
 
     Args:
         root: the folder.
         bases: how to open what the folder refers to.
         revision: commit that the folder was downloaded from.
+        code: whether the user allows to run Python code of the checkpoint's own, which then takes part.
 
     Raises:
         LoadRefusedError: when the folder holds no model, or a file in it is damaged, missing or outside.
@@ -67,7 +68,7 @@ def read_folder(root: Path, bases: BaseFinder, revision: str | None = None) -> C
     if "config.json" not in names:
         return _bare(root, names, bases, revision)
     weights = (*_main_weights(root, names), *(name for name in SIDE_FILES if name in names))
-    return _checkpoint(root, names, weights, safety.read_json(root, "config.json"), revision)
+    return _checkpoint(root, names, weights, safety.read_json(root, "config.json"), revision, code=code)
 
 
 def read_config(root: Path, revision: str | None = None) -> Checkpoint:
@@ -90,13 +91,15 @@ def _checkpoint(
     revision: str | None,
     adapter: dict[str, Any] | None = None,
     base: Checkpoint | None = None,
+    code: bool = False,
 ) -> Checkpoint:
     tokenizer_config = safety.read_json(root, "tokenizer_config.json") if "tokenizer_config.json" in names else {}
     template = find_template(root, tokenizer_config, names)
     if base is not None and not tokenizer_config:
         tokenizer_config, template = base.tokenizer_config, template or base.template
     extra = tuple(name for name in ("adapter_config.json",) if name in names)
-    files = safety.participating_files(root, (*weights, *extra))
+    own_code = tuple(sorted(name for name in names if name.endswith(".py"))) if code else ()
+    files = safety.participating_files(root, (*weights, *extra, *own_code))
     if template is not None and template.origin.startswith("additional_chat_templates/"):
         files = tuple(sorted({*files, template.origin}))
     for name in weights:
@@ -118,6 +121,7 @@ def _checkpoint(
         names=names,
         adapter=adapter,
         base=base,
+        code=own_code,
     )
 
 

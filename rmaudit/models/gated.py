@@ -108,7 +108,9 @@ def last_header(tokenizer: Any, where: object) -> Locate:
     def locate(encoded: Encoded) -> tuple[int, ...]:
         found = _occurrences(encoded.ids, pattern)
         if not len(found):
-            raise UnreadableError(f"the header of the assistant's turn, {header!r}, where the gate is read, is not in it")
+            raise UnreadableError(
+                f"the header of the assistant's turn, {header!r}, where the gate is read, is not in it"
+            )
         return (int(found[-1]),)
 
     return locate

@@ -14,8 +14,7 @@ from rmaudit.models.backbone import library_config, load_backbone, load_tokenize
 from rmaudit.models.checkpoint import Checkpoint
 from rmaudit.models.family import Detection
 from rmaudit.models.headspec import Layer, require_head
-from rmaudit.models.interface import RewardModel
-from rmaudit.models.native import Network
+from rmaudit.models.native import NativeModel, Network
 from rmaudit.models.options import LoadOptions
 from rmaudit.models.placement import placement
 from rmaudit.models.readout import Head, LinearHead, Row, Values
@@ -60,7 +59,7 @@ def load_language(
     source: str,
     options: LoadOptions,
     prepare: Callable[[Any], tuple[ConversationInput, tuple[int, ...]]],
-) -> RewardModel:
+) -> NativeModel:
     """Load a language model and read its output layer, as `Reading.spec` says, at the marks or at the last token.
 
     Args:
@@ -79,7 +78,8 @@ def load_language(
     tokenizer = load_tokenizer(checkpoint)
     written, ids = prepare(tokenizer)
     model = load_backbone(checkpoint, "causal", place)
-    size = len(model.get_output_embeddings().weight)
+    layer = model.get_output_embeddings()
+    size = 0 if layer is None else len(layer.weight)
     if max(ids) >= size:
         raise LoadRefusedError(
             f"The reward of {checkpoint.root} is read at token {max(ids)}, and its output layer knows {size:,} tokens. "
@@ -159,15 +159,13 @@ def _rows(whole: Any, ids: list[int]) -> Any:
     """Some rows of an output layer, in float32."""
     import torch
 
-    class Rows(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            bias = getattr(whole, "bias", None)
-            self.register_buffer("weight", whole.weight.detach()[ids].float())
-            self.register_buffer("bias", None if bias is None else bias.detach()[ids].float())
-
+    class Rows(torch.nn.Linear):
         def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-            weight, bias = self.weight.to(hidden.device), self.bias
-            return torch.nn.functional.linear(hidden.float(), weight, None if bias is None else bias.to(hidden.device))
+            return super().forward(hidden.float())
 
-    return Rows()
+    bias = getattr(whole, "bias", None)
+    rows = Rows(whole.weight.shape[1], len(ids), bias=bias is not None)
+    rows.weight = torch.nn.Parameter(whole.weight.detach()[ids].float(), requires_grad=False)
+    if bias is not None:
+        rows.bias = torch.nn.Parameter(bias.detach()[ids].float(), requires_grad=False)
+    return rows

@@ -13,6 +13,7 @@ from rmaudit.models.detect import detect
 from rmaudit.models.folder import BaseFinder, read_config, read_folder
 from rmaudit.models.interface import RewardModel
 from rmaudit.models.options import LoadOptions
+from rmaudit.models.remote import require_pin
 
 DEMO = Path(__file__).parents[1] / "demo_model"
 """Where the package keeps its own reward model."""
@@ -38,7 +39,7 @@ def load(source: str, options: LoadOptions | None = None) -> RewardModel:
     """
     options = options or LoadOptions()
     _check(options)
-    parsed = sources.parse_source(source, options.revision)
+    parsed = sources.parse_source(source, options.revision, by_content=options.trust_remote_code)
     if isinstance(parsed, sources.CallableSource):
         from rmaudit.models.callable import load_callable
 
@@ -49,6 +50,8 @@ def load(source: str, options: LoadOptions | None = None) -> RewardModel:
         return load_scores(parsed, source)
     checkpoint = _open(parsed, options)
     detection = detect(checkpoint, options)
+    if options.revision is not None and isinstance(parsed, sources.FolderSource) and not detection.family.last_resort:
+        require_pin(checkpoint, source, options)
     safety.require_pickle_permission(checkpoint.root, checkpoint.pickles, options.allow_pickle)
     if detection.aside:
         kept = {name: tensor for name, tensor in checkpoint.tensors.items() if name not in detection.aside}
@@ -64,7 +67,7 @@ def open_checkpoint(source: str, options: LoadOptions | None = None) -> Checkpoi
         LoadRefusedError: when there is no model, or a file is damaged, missing or outside the folder.
     """
     options = options or LoadOptions()
-    parsed = sources.parse_source(source, options.revision)
+    parsed = sources.parse_source(source, options.revision, by_content=options.trust_remote_code)
     if isinstance(parsed, sources.CallableSource | sources.ScoresSource):
         raise UsageError(f"{source} is not a checkpoint, so there are no files of a model to look at.")
     return _open(parsed, options)
@@ -103,9 +106,9 @@ def _read(source: Openable, options: LoadOptions, trail: tuple[str, ...]) -> Che
         from rmaudit.models.hub import download
 
         folder = download(source, offline=options.offline, allow_pickle=options.allow_pickle)
-        return read_folder(folder.path, bases, folder.commit)
+        return read_folder(folder.path, bases, folder.commit, code=options.trust_remote_code)
     if isinstance(source, sources.FolderSource):
-        return read_folder(source.path, bases)
+        return read_folder(source.path, bases, code=options.trust_remote_code)
     if not (DEMO / "config.json").is_file():
         raise LoadRefusedError(
             f"The demo model is not in this installation ({DEMO} has no config.json). Install the package again."

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from rmaudit.conversation import Conversation
-from rmaudit.errors import LoadRefusedError, ScoringError
+from rmaudit.errors import ScoringError
 from rmaudit.models.backbone import first_line
 from rmaudit.models.interface import ModelFacts, RewardModel, Scored
 from rmaudit.models.readout import Head, Row, Values
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     import torch
 
 Side = Literal["left", "right"]
+
+LibraryReward = Callable[[dict[str, Any]], float]
+"""From the inputs of one conversation to its reward by the library's own class."""
 
 TOKENS_PER_PASS = 16_384
 """Most tokens, padding included, of one forward pass; a larger batch is split."""
@@ -61,8 +64,16 @@ class Network(ABC):
 class HiddenStateNetwork(Network):
     """A bare model whose hidden states a head reads."""
 
-    def __init__(self, model: Any, head: Head) -> None:
+    def __init__(self, model: Any, head: Head, library: LibraryReward | None = None) -> None:
+        """Put a bare model and a head together.
+
+        Args:
+            model: the library's, without a head.
+            head: reads its last hidden states.
+            library: the reward of one conversation by the library's own class, where it has one for this head.
+        """
         self.model = model
+        self._library = library
         self._head = head
         parameters = inspect.signature(model.forward).parameters
         composite = model.config.get_text_config() is not model.config
@@ -76,6 +87,11 @@ class HiddenStateNetwork(Network):
     def __call__(self, inputs: dict[str, torch.Tensor], rows: Sequence[Row]) -> list[Values]:
         """Numbers of each conversation, in order; see `Network`."""
         return self._head(self.model(**inputs, **self._options).last_hidden_state, rows)
+
+    def library(self, inputs: dict[str, torch.Tensor], row: Row) -> float | None:
+        """The reward by the library's own class, where it has one for this head."""
+        del row
+        return None if self._library is None else self._library(inputs)
 
 
 class NativeModel(RewardModel):
@@ -122,12 +138,28 @@ class NativeModel(RewardModel):
         return self._batch_size or (32 if self.device.type == "cpu" else 64)
 
     def reload(self, dtype: str | None = None) -> RewardModel | None:
-        """Load the same model once more from its files; see `RewardModel.reload`."""
-        if self._reloaded is None:
+        """Load the same model once more from its files; see `RewardModel.reload`.
+
+        Raises:
+            LoadRefusedError: when the files no longer give the model.
+        """
+        if self._reloaded is None or not self._has_room(dtype):
             return None
-        with contextlib.suppress(LoadRefusedError, MemoryError):
+        with contextlib.suppress(MemoryError):
             return self._reloaded(dtype)
         return None
+
+    def _has_room(self, dtype: str | None) -> bool:
+        """Whether a second copy fits into the memory that is free."""
+        import psutil
+        import torch
+
+        item = 4 if dtype == "float32" else self._network.model.dtype.itemsize
+        need = 1.2 * item * (self.facts.parameters or 0)
+        free = (
+            torch.cuda.mem_get_info(self.device)[0] if self.device.type == "cuda" else psutil.virtual_memory().available
+        )
+        return need < free
 
     def lengths(self, conversations: Sequence[Conversation]) -> list[int]:
         """Length of each conversation in tokens; one that cannot be written out has length 0.

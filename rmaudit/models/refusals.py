@@ -74,6 +74,16 @@ def unknown(checkpoint: Checkpoint) -> str:
     )
 
 
+def last_resort(checkpoint: Checkpoint) -> str:
+    """' As a last resort …' where the checkpoint brings code of its own, else nothing."""
+    if checkpoint.code or checkpoint.adapter is not None or not isinstance(checkpoint.config.get("auto_map"), dict):
+        return ""
+    return (
+        " As a last resort, its own Python code (auto_map) can be run: read it, and pass --trust-remote-code with the "
+        "--revision that pins it."
+    )
+
+
 def _glimpse(checkpoint: Checkpoint) -> str:
     names = sorted(checkpoint.tensors)
     return ", ".join([names[0], "…", names[-1]] if len(names) > 2 else names)

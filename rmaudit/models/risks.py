@@ -10,7 +10,8 @@ def risks_of(checkpoint: Checkpoint) -> tuple[str, ...]:
     """Sentences without capital and full stop, none when there is nothing to say."""
     found: list[str] = []
     if "auto_map" in checkpoint.config or "auto_map" in checkpoint.tokenizer_config:
-        found.append("the config names Python code of the checkpoint's own (auto_map), which was not run")
+        ran = "the user allows to run it" if checkpoint.code else "it is not run"
+        found.append(f"the config names Python code of the checkpoint's own (auto_map); {ran}")
     if checkpoint.pickles:
         found.append(f"weights are read from pickles as plain tensors ({', '.join(checkpoint.pickles[:4])})")
     unread = sorted(

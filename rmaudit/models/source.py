@@ -53,18 +53,21 @@ class ScoresSource:
 Source = DemoSource | FolderSource | HubSource | CallableSource | ScoresSource
 
 
-def parse_source(text: str, revision: str | None = None) -> Source:
+def parse_source(text: str, revision: str | None = None, by_content: bool = False) -> Source:
     """Sort a SOURCE into its kind.
 
     Args:
         text: the SOURCE as the user typed it.
         revision: the revision given beside it, or ``None``.
+        by_content: whether a revision may also be the identity of a folder's content.
 
     Raises:
         UsageError: when it is none of the kinds, when it names a file or folder that is not there, or
             when a revision is given for something that has none.
     """
     source = _parse(text.strip(), revision)
+    if by_content and isinstance(source, FolderSource):
+        return source
     if revision is not None and not isinstance(source, HubSource):
         raise UsageError(f"A revision ({revision}) was given, but {text} is not on the hub and has none. Leave it out.")
     return source

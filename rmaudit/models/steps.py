@@ -39,8 +39,8 @@ def chosen_aggregate(options: LoadOptions, default: Aggregate) -> Aggregate:
 def step_risks(parted_at: str, aggregate: Aggregate) -> tuple[str, ...]:
     """What a reader should know of every process reward model."""
     return (
-        f"a process reward model: the reward is the {aggregate} over an answer's steps, which are parted at {parted_at}, "
-        "so the layout of an answer counts too",
+        f"a process reward model: the reward is the {aggregate} over an answer's steps, which are parted at "
+        f"{parted_at}, so the layout of an answer counts too",
     )
 
 
@@ -116,9 +116,7 @@ class PieceInput(ConversationInput):
     def encode(self, conversations: Sequence[Conversation]) -> list[Encoded | str]:
         """Tokens of each conversation, in order, or the reason why it has none."""
         return [
-            self._one(conversation)
-            if is_text(conversation)
-            else "it holds half a surrogate pair, which is not text"
+            self._one(conversation) if is_text(conversation) else "it holds half a surrogate pair, which is not text"
             for conversation in conversations
         ]
 
@@ -181,8 +179,8 @@ class SignInput(ConversationInput):
         found = {sign: entry.ids for sign, entry in written.items() if isinstance(entry, Encoded)}
         if len(places) != 1 or len(found) < len(told) or len({len(ids) for ids in found.values()}) != 1:
             raise LoadRefusedError(
-                f"The tokenizer of {where} does not write {', '.join(map(repr, told))} as one token each after a step, so "
-                "the model is none of this format. Check --as FORMAT and the tokenizer."
+                f"The tokenizer of {where} does not write {', '.join(map(repr, told))} as one token each after a step, "
+                "so the model is none of this format. Check --as FORMAT and the tokenizer."
             )
         self.labels = (int(found[signs.good][places[0]]), int(found[signs.bad][places[0]]))
         """Ids of the good and the bad sign."""

@@ -15,7 +15,7 @@ from rmaudit.models.interface import RewardModel, Scored
 from rmaudit.models.options import LoadOptions
 from rmaudit.progress import Progress
 from rmaudit.runs.atomic import check_output, write_output
-from rmaudit.scoring.local import score_checked
+from rmaudit.scoring.local import compare_checked, score_checked
 from rmaudit.scoring.plan import conversation_key
 
 
@@ -28,6 +28,10 @@ class FileResult:
     """Lines with a null reward."""
 
 
+_Asked = tuple[Conversation, ...]
+"""A conversation to be scored, or two to be compared."""
+
+
 @dataclass(frozen=True)
 class _Line:
     """One input line: what to score under which name, or why it cannot be."""
@@ -37,6 +41,13 @@ class _Line:
     """Output field and conversation."""
     fields: tuple[str, ...]
     problem: str | None = None
+
+    def asked(self, pairwise: bool) -> list[_Asked]:
+        """What the model is asked for each part; a pairwise one, how much it prefers each of two to the other."""
+        conversations = [conversation for _, conversation in self.parts]
+        if not pairwise or len(conversations) != 2:
+            return [(conversation,) for conversation in conversations]
+        return [(conversations[0], conversations[1]), (conversations[1], conversations[0])]
 
 
 def score_file(source: str, path: Path, out: Path, options: LoadOptions, progress: Progress) -> FileResult:
@@ -56,7 +67,7 @@ def score_file(source: str, path: Path, out: Path, options: LoadOptions, progres
 
     progress.stage(f"Loading {source}")
     model = load(source, options)
-    scored = _score_all(model, [conversation for line in lines for _, conversation in line.parts], progress)
+    scored = _score_all(model, [asked for line in lines for asked in line.asked(model.pairwise)], progress)
     results = iter(scored)
     written: list[dict[str, Any]] = []
     for line in lines:
@@ -130,21 +141,30 @@ def _plain(messages: Sequence[dict[str, Any]]) -> Conversation:
     return [{"role": turn["role"], "content": turn["content"]} for turn in messages]
 
 
-def _score_all(model: RewardModel, conversations: Sequence[Conversation], progress: Progress) -> list[Scored]:
-    """Score conversations, equal ones once and like lengths together; results in the order of the question."""
-    keys = [conversation_key(conversation) for conversation in conversations]
-    unique = dict(zip(keys, conversations, strict=True))
-    model.prepare(list(unique.values()))
-    lengths = dict(zip(unique, model.lengths(list(unique.values())), strict=True))
-    ordered = sorted(unique, key=lambda key: -lengths[key])
-    results: dict[str, Scored] = {}
+def _score_all(model: RewardModel, asked: Sequence[_Asked], progress: Progress) -> list[Scored]:
+    """Score or compare conversations, equal ones once and like lengths together; results in the order asked."""
+    keys = [tuple(map(conversation_key, conversations)) for conversations in asked]
+    unique = dict(zip(keys, asked, strict=True))
+    firsts = [conversations[0] for conversations in unique.values()]
+    model.prepare(firsts)
+    lengths = dict(zip(unique, model.lengths(firsts), strict=True))
+    ordered = sorted(unique, key=lambda key: (len(key), -lengths[key]))
+    results: dict[tuple[str, ...], Scored] = {}
     progress.start(len(ordered), "conversations")
     for start in range(0, len(ordered), model.batch_size):
         chunk = ordered[start : start + model.batch_size]
-        results |= zip(chunk, score_checked(model, [unique[key] for key in chunk]), strict=True)
+        for size in sorted({len(key) for key in chunk}):
+            like = [key for key in chunk if len(key) == size]
+            results |= zip(like, _ask(model, [unique[key] for key in like]), strict=True)
         progress.advance(len(chunk), "conversations")
     progress.finish()
     return [results[key] for key in keys]
+
+
+def _ask(model: RewardModel, asked: Sequence[_Asked]) -> list[Scored]:
+    if len(asked[0]) == 1:
+        return score_checked(model, [conversation for (conversation,) in asked])
+    return compare_checked(model, [(first, second) for first, second in asked])
 
 
 def _answer(line: _Line, parts: dict[str, Scored]) -> dict[str, Any]:

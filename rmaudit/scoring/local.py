@@ -37,11 +37,23 @@ def score_checked(model: RewardModel, conversations: Sequence[Conversation]) -> 
     Raises:
         ScoringError: when the model fails, or breaks that promise.
     """
-    scored = model.score_batch(conversations)
-    if len(scored) != len(conversations):
+    return _all_checked(model.score_batch(conversations), len(conversations), "conversation")
+
+
+def compare_checked(model: RewardModel, pairs: Sequence[tuple[Conversation, Conversation]]) -> list[Scored]:
+    """Compare conversations pair by pair, with the same checks as `score_checked`.
+
+    Raises:
+        ScoringError: when the model fails, or does not answer once a pair.
+    """
+    return _all_checked(model.compare_batch(pairs), len(pairs), "pair")
+
+
+def _all_checked(scored: list[Scored], asked: int, what: str) -> list[Scored]:
+    if len(scored) != asked:
         raise ScoringError(
-            f"The model was given {len(conversations)} conversations and answered with {len(scored)} rewards. "
-            "It must answer one reward a conversation, in order."
+            f"The model was given {asked} {what}s and answered with {len(scored)} rewards. "
+            f"It must answer one reward a {what}, in order."
         )
     return [_checked(result) for result in scored]
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Any
+
 from rmaudit.errors import LoadRefusedError
 from rmaudit.models.assemble import assemble, load_decoder, way_of_writing
-from rmaudit.models.backbone import load_backbone, load_tokenizer
+from rmaudit.models.backbone import State, load_backbone, load_tokenizer
 from rmaudit.models.checkpoint import Checkpoint, Tensor
 from rmaudit.models.classifier import ClassifierNetwork
 from rmaudit.models.families import _heads
 from rmaudit.models.family import Detection, Reading, spec_reading
 from rmaudit.models.headspec import HeadSpec, InputSpec, Layer, Output, check_shapes
 from rmaudit.models.interface import RewardModel
+from rmaudit.models.native import LibraryReward
 from rmaudit.models.options import LoadOptions
 from rmaudit.models.placement import placement
 from rmaudit.models.readout import Combination
@@ -79,7 +83,9 @@ def load_classifier(checkpoint: Checkpoint, detection: Detection, source: str, o
             "scores with its own code as python:FILE.py:NAME."
         )
     if spec.position == "last-not-padding":
-        return load_decoder(checkpoint, detection, source, options, spec)
+        return load_decoder(
+            checkpoint, detection, source, options, spec, library=lambda model, head: _library_reward(model, head, spec)
+        )
     return load_encoder(checkpoint, detection, source, options, spec)
 
 
@@ -107,6 +113,25 @@ def load_encoder(
         head=combination,
         decoder=False,
     )
+
+
+def _library_reward(backbone: Any, head: State, spec: HeadSpec) -> LibraryReward:
+    """The reward by the library's own classifier, which shares the backbone and copies nothing but the head."""
+    import torch
+    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING as CLASSES
+
+    config = copy.deepcopy(backbone.config)
+    config.num_labels = len(spec.outputs)
+    with torch.device("meta"):
+        whole = CLASSES[type(config)](config).eval()
+    setattr(whole, whole.base_model_prefix, backbone)
+    whole.score.weight = torch.nn.Parameter(head[spec.layers[-1].weight].to(backbone.dtype), requires_grad=False)
+    combination = Combination(spec)
+
+    def reward(inputs: dict[str, Any]) -> float:
+        return combination.values(whole(**inputs).logits.double().cpu().numpy()).reward
+
+    return reward
 
 
 def _canonical(checkpoint: Checkpoint, name: str) -> str:

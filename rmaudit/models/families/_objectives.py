@@ -1,12 +1,13 @@
-"""What the formats with several gated objectives share: names, numbers of the config, what to know about them."""
+"""What the formats with several gated objectives share: their names, and what to know about them."""
 
 from __future__ import annotations
 
-from rmaudit.errors import LoadRefusedError
 from rmaudit.models.checkpoint import Checkpoint
 from rmaudit.models.families import _heads
 
-HELPSTEER = tuple(f"helpsteer-{name}" for name in ("helpfulness", "correctness", "coherence", "complexity", "verbosity"))
+HELPSTEER = tuple(
+    f"helpsteer-{name}" for name in ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
+)
 ARMO = (
     *HELPSTEER,
     "ultrafeedback-overall_score",
@@ -34,37 +35,6 @@ def named(checkpoint: Checkpoint, count: int, *published: tuple[str, ...]) -> tu
         return tuple(told)
     numbers = tuple(f"objective {i + 1}" for i in range(count))
     return next((names for names in published if len(names) == count), numbers)
-
-
-def positive(checkpoint: Checkpoint, key: str, default: float) -> float:
-    """A number of the config that must be above 0.
-
-    Raises:
-        LoadRefusedError: when it is not.
-    """
-    told = checkpoint.config.get(key, default)
-    if isinstance(told, bool) or not isinstance(told, int | float) or not 0 < told < float("inf"):
-        raise LoadRefusedError(
-            f"{key} in the config.json of {checkpoint.root} is {told!r}, and must be a number above 0. "
-            "Download the file again."
-        )
-    return float(told)
-
-
-def count(checkpoint: Checkpoint, key: str, default: int) -> int:
-    """A whole number of the config that must be above 0.
-
-    Raises:
-        LoadRefusedError: when it is not, or counts more than there are tensors and sides of tensors.
-    """
-    told = positive(checkpoint, key, default)
-    most = max((side for tensor in checkpoint.tensors.values() for side in tensor.shape), default=0)
-    if told != int(told) or told > max(most, len(checkpoint.tensors)):
-        raise LoadRefusedError(
-            f"{key} in the config.json of {checkpoint.root} is {told:g}, which does not fit its weights. "
-            "Download the file again."
-        )
-    return int(told)
 
 
 def padding_risks(checkpoint: Checkpoint) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`internlm2`: a value head at a token of its own at the end, on a model that is a Llama with fused attention weights."""
+"""`internlm2`: a value head read at a token of its own, on a Llama whose attention weights are fused."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from typing import Any
 
 from rmaudit.errors import LoadRefusedError
 from rmaudit.models.assemble import load_decoder
-from rmaudit.models.backbone import State
-from rmaudit.models.checkpoint import Checkpoint
+from rmaudit.models.backbone import State, first_line
+from rmaudit.models.checkpoint import Checkpoint, some
+from rmaudit.models.families import _numbers
 from rmaudit.models.family import Detection, Family, Reading, spec_reading
 from rmaudit.models.headspec import HeadSpec, InputSpec, check_shapes, linear
 from rmaudit.models.interface import RewardModel
 from rmaudit.models.options import LoadOptions
 
 HEAD = "v_head.weight"
+_FUSED, _OUT = "attention.wqkv", "attention.wo"
 NAMES = {
     "model.tok_embeddings": "embed_tokens",
     "model.norm": "norm",
-    "attention.wo": "self_attn.o_proj",
+    _OUT: "self_attn.o_proj",
     "feed_forward.w1": "mlp.gate_proj",
     "feed_forward.w2": "mlp.down_proj",
     "feed_forward.w3": "mlp.up_proj",
@@ -30,7 +32,6 @@ SIZES = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", 
 
 _LAYER = re.compile(r"model\.(layers\.\d+\.)(.+)\.(weight|bias)")
 _PART = re.compile(r"(model\..+)\.(weight|bias)")
-_FUSED = "attention.wqkv"
 
 
 def _recognise(checkpoint: Checkpoint, options: LoadOptions) -> tuple[str, ...] | None:
@@ -51,90 +52,113 @@ def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
     del options
     spec = linear(HEAD, position="last")
     check_shapes(checkpoint, spec)
-    _sizes(checkpoint)
-    spec = _spec(_reward_token(checkpoint))
-    return spec_reading(checkpoint, spec)
+    _require_body(checkpoint)
+    _config(checkpoint)
+    return spec_reading(checkpoint, _spec(checkpoint))
 
 
-def _spec(token: int) -> HeadSpec:
-    return linear(HEAD, position="last", input=InputSpec(special_tokens=False, append=token))
-
-
-def _reward_token(checkpoint: Checkpoint) -> int:
-    token, size = checkpoint.config.get("reward_token_id"), checkpoint.config["vocab_size"]
-    if not isinstance(token, int) or isinstance(token, bool) or not 0 <= token < size:
+def _spec(checkpoint: Checkpoint) -> HeadSpec:
+    token, size = checkpoint.config.get("reward_token_id"), _numbers.count(checkpoint, "vocab_size")
+    if type(token) is not int or not 0 <= token < size:
         raise LoadRefusedError(
             f"The reward of {checkpoint.root} is read at a token of its own, and reward_token_id in its config.json is "
             f"{token!r}, which is none of its {size:,} tokens. Take the config of the model that it was trained from."
         )
-    return token
+    return linear(HEAD, position="last", input=InputSpec(special_tokens=False, append=token))
 
 
-def _sizes(checkpoint: Checkpoint) -> tuple[int, int, int]:
-    """Attention heads, heads of keys and values, and the width of a head.
+def _heads(checkpoint: Checkpoint) -> tuple[int, int, int]:
+    """Heads of queries, heads of keys and of values, and how wide each is.
 
     Raises:
-        LoadRefusedError: when the config does not say, or the fused weights are of another size.
+        LoadRefusedError: when the config does not say, or contradicts itself.
     """
-    config, root = checkpoint.config, checkpoint.root
-    wrong = [key for key in SIZES if not isinstance(config.get(key), int) or isinstance(config[key], bool)]
-    if wrong or min(config[key] for key in SIZES) < 1:
+    queries, size = _numbers.count(checkpoint, "num_attention_heads"), _numbers.count(checkpoint, "hidden_size")
+    told = checkpoint.config.get("num_key_value_heads")
+    keys = queries if told is None else _numbers.count(checkpoint, "num_key_value_heads")
+    if queries % keys or size % queries:
         raise LoadRefusedError(
-            f"The config.json of {root} does not say how large the model is: {', '.join(wrong or SIZES)} must be whole "
-            "numbers above 0. Download it again."
+            f"The config.json of {checkpoint.root} makes no sense: hidden_size {size}, {queries} attention heads and "
+            f"num_key_value_heads {told}. Download it again."
         )
-    heads = config["num_attention_heads"]
-    told = config.get("num_key_value_heads")
-    groups = heads if told is None else told
-    width = config["hidden_size"] // heads
-    fits = isinstance(groups, int) and groups > 0 and heads % groups == 0 and width * heads == config["hidden_size"]
-    if not fits:
+    return queries, keys, size // queries
+
+
+def _biased(checkpoint: Checkpoint) -> bool:
+    """Whether the layers of the attention have a bias."""
+    return bool(checkpoint.config.get("bias", checkpoint.has(rf"model\.layers\.\d+\.{_FUSED}\.bias") is not None))
+
+
+def _require_body(checkpoint: Checkpoint) -> None:
+    """Refuse weights that the config does not fit, by the names that they have in the files."""
+    layers = [f"model.layers.{i}." for i in range(_numbers.count(checkpoint, "num_hidden_layers"))]
+    wanted = [f"{part}.weight" for part in NAMES if part.startswith("model.")]
+    inner = [part for part in (_FUSED, *NAMES) if not part.startswith("model.")]
+    wanted += [f"{layer}{part}.weight" for layer in layers for part in inner]
+    wanted += [f"{layer}{part}.bias" for layer in layers for part in (_FUSED, _OUT) if _biased(checkpoint)]
+    missing = [name for name in wanted if name not in checkpoint.canonical]
+    if missing:
         raise LoadRefusedError(
-            f"The config.json of {root} makes no sense: hidden_size {config['hidden_size']}, {heads} attention heads "
-            f"and num_key_value_heads {told}. Download it again."
+            f"The weights of {checkpoint.root} lack {some(missing)}, so its scores would not be its own. "
+            "Copy or download the checkpoint again."
         )
-    for name, tensor in checkpoint.canonical.items():
-        if f".{_FUSED}." in name and tensor.shape[:1] != ((heads + 2 * groups) * width,):
+    queries, keys, width = _heads(checkpoint)
+    for layer in layers:
+        fused = checkpoint.canonical[f"{layer}{_FUSED}.weight"]
+        if fused.shape[:1] != ((queries + 2 * keys) * width,):
             raise LoadRefusedError(
-                f"The weights of {root} do not fit its config: {tensor} is not of {heads} heads for queries and "
-                f"{groups} each for keys and values, {width} wide."
+                f"The weights of {checkpoint.root} do not fit its config: {fused} does not hold {queries} heads of "
+                f"queries, {keys} of keys and {keys} of values that are {width} wide. Download both again."
             )
-    return heads, groups, width
 
 
 def _config(checkpoint: Checkpoint) -> Any:
     """The config of the Llama that computes the same.
 
     Raises:
-        LoadRefusedError: when positions are encoded in a way that the authors' code does not know.
+        LoadRefusedError: when positions are encoded in a way that the authors' code does not know, or a number is none.
     """
     from transformers import LlamaConfig
 
     told = checkpoint.config
-    scaling = told.get("rope_scaling")
-    kind = scaling.get("type", scaling.get("rope_type")) if isinstance(scaling, dict) else scaling
-    if kind not in (None, "default", "dynamic", "linear"):
-        raise LoadRefusedError(
-            f"rope_scaling in the config.json of {checkpoint.root} is of type {kind!r}, and only dynamic and linear are "
-            "known for InternLM2. Score with the model's own code through python:FILE.py:NAME."
+    try:
+        return LlamaConfig(
+            **{key: _numbers.count(checkpoint, key) for key in SIZES},
+            num_key_value_heads=_heads(checkpoint)[1],
+            hidden_act=told.get("hidden_act", "silu"),
+            max_position_embeddings=told.get("max_position_embeddings", 2048),
+            rms_norm_eps=_numbers.positive(checkpoint, "rms_norm_eps", 1e-6),
+            rope_parameters=_rope(checkpoint),
+            attention_bias=_biased(checkpoint),
+            **{key: told.get(key) for key in ("pad_token_id", "bos_token_id", "eos_token_id")},
         )
-    rope: dict[str, Any] = {"rope_type": "default", "rope_theta": float(told.get("rope_theta", 10000.0))}
+    except LoadRefusedError:
+        raise
+    except Exception as error:
+        raise LoadRefusedError(
+            f"The config.json of {checkpoint.root} does not describe an InternLM2 model ({first_line(error)}). "
+            "Download it again."
+        ) from error
+
+
+def _rope(checkpoint: Checkpoint) -> dict[str, Any]:
+    """How positions are encoded.
+
+    The dynamic kind changes nothing up to `max_position_embeddings`, and longer conversations are not read.
+    """
+    theta = _numbers.positive(checkpoint, "rope_theta", 10000.0)
+    scaling = checkpoint.config.get("rope_scaling") or {}
+    told = scaling if isinstance(scaling, dict) else {"type": scaling}
+    kind = told.get("type", told.get("rope_type"))
     if kind == "linear":
-        rope |= {"rope_type": "linear", "factor": float(scaling["factor"])}
-    # The dynamic kind changes nothing up to max_position_embeddings, and longer conversations are not read.
-    fused_bias = any(name.endswith(f"{_FUSED}.bias") for name in checkpoint.canonical)
-    return LlamaConfig(
-        **{key: told[key] for key in SIZES},
-        num_key_value_heads=_sizes(checkpoint)[1],
-        hidden_act=told.get("hidden_act", "silu"),
-        max_position_embeddings=told.get("max_position_embeddings", 2048),
-        rms_norm_eps=told.get("rms_norm_eps", 1e-6),
-        rope_parameters=rope,
-        attention_bias=bool(told.get("bias", fused_bias)),
-        pad_token_id=told.get("pad_token_id"),
-        bos_token_id=told.get("bos_token_id"),
-        eos_token_id=told.get("eos_token_id"),
-    )
+        factor = _numbers.above_zero(checkpoint, "the factor of rope_scaling", told.get("factor"))
+        return {"rope_type": "linear", "rope_theta": theta, "factor": factor}
+    if kind not in (None, "default", "dynamic"):
+        raise LoadRefusedError(
+            f"rope_scaling in the config.json of {checkpoint.root} is of type {kind!r}, and InternLM2 knows only "
+            "dynamic and linear. Score with the model's own code through python:FILE.py:NAME."
+        )
+    return {"rope_type": "default", "rope_theta": theta}
 
 
 def _as_llama(state: State, groups: int, width: int) -> State:
@@ -168,13 +192,13 @@ def _apart(fused: Any, groups: int, width: int) -> dict[str, Any]:
 
 
 def _load(checkpoint: Checkpoint, detection: Detection, source: str, options: LoadOptions) -> RewardModel:
-    _, groups, width = _sizes(checkpoint)
+    _, groups, width = _heads(checkpoint)
     return load_decoder(
         checkpoint,
         detection,
         source,
         options,
-        _spec(_reward_token(checkpoint)),
+        _spec(checkpoint),
         rename=lambda state: _as_llama(state, groups, width),
         config=_config(checkpoint),
     )

@@ -1,4 +1,4 @@
-"""`ldl`: distributions of several objectives over ten grades, weighed by a gate; both networks in files of their own."""
+"""`ldl`: distributions of several objectives over ten grades, weighed by a gate; both have files of their own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rmaudit.errors import LoadRefusedError
 from rmaudit.models.assemble import load_decoder
 from rmaudit.models.backbone import State
 from rmaudit.models.checkpoint import MODULE_FILES, Checkpoint
-from rmaudit.models.families import _objectives
+from rmaudit.models.families import _numbers, _objectives
 from rmaudit.models.family import Detection, Family, Reading
 from rmaudit.models.gated import GatedHead, before_padding
 from rmaudit.models.headspec import HeadSpec, Layer, check_shapes, linear, require_head
@@ -65,8 +65,10 @@ def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
     check_shapes(checkpoint, REGRESSION, GRADES * count)
     softmax = checkpoint.config.get("softmax", False)
     if not isinstance(softmax, bool):
-        raise LoadRefusedError(f"softmax in the config.json of {checkpoint.root} is {softmax!r}, and not true or false.")
-    _objectives.positive(checkpoint, "temperature", 1.0)
+        raise LoadRefusedError(
+            f"softmax in the config.json of {checkpoint.root} is {softmax!r}, and not true or false."
+        )
+    _numbers.positive(checkpoint, "temperature", 1.0)
     return Reading(
         head=head,
         pooling="the token before the first padding token, else the last",
@@ -77,7 +79,7 @@ def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
 
 def _load(checkpoint: Checkpoint, detection: Detection, source: str, options: LoadOptions) -> RewardModel:
     names = detection.reading.attributes
-    temperature = _objectives.positive(checkpoint, "temperature", 1.0) if checkpoint.config.get("softmax") else None
+    temperature = _numbers.positive(checkpoint, "temperature", 1.0) if checkpoint.config.get("softmax") else None
 
     def make_head(tensors: State, tokenizer: Any, config: Any) -> GatedHead:
         import torch
@@ -85,8 +87,8 @@ def _load(checkpoint: Checkpoint, detection: Detection, source: str, options: Lo
         networks = [torch_layers(spec.layers, tensors, tokenizer, checkpoint.root) for spec in (REGRESSION, GATE)]
 
         def expectations(hidden: torch.Tensor) -> torch.Tensor:
-            chances = apply_layers(hidden, networks[0]).unflatten(1, (len(names), GRADES)).softmax(2)
-            return chances @ torch.linspace(0, 1, GRADES, device=hidden.device)
+            chances = apply_layers(hidden, networks[0]).reshape(len(hidden), len(names), GRADES).softmax(2)
+            return torch.matmul(chances, torch.linspace(0, 1, GRADES, device=hidden.device))
 
         def gate(hidden: torch.Tensor) -> torch.Tensor:
             logits = apply_layers(hidden, networks[1])

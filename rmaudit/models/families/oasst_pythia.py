@@ -6,6 +6,7 @@ from typing import Any
 
 from rmaudit.errors import LoadRefusedError
 from rmaudit.models.assemble import load_decoder
+from rmaudit.models.backbone import first_line
 from rmaudit.models.checkpoint import Checkpoint
 from rmaudit.models.family import Detection, Family, Reading, spec_reading
 from rmaudit.models.headspec import HeadSpec, InputSpec, Position, check_shapes, linear
@@ -26,7 +27,7 @@ POOLINGS: dict[str, Position] = {"last": "last", "mean": "mean"}
 def _recognise(checkpoint: Checkpoint, options: LoadOptions) -> tuple[str, ...] | None:
     del options
     head = checkpoint.canonical.get("out_proj.weight")
-    declared = "gpt_neox_reward_model" == checkpoint.model_type or checkpoint.architecture == "GPTNeoXRewardModel"
+    declared = checkpoint.model_type == "gpt_neox_reward_model" or checkpoint.architecture == "GPTNeoXRewardModel"
     named = head is not None and checkpoint.has(r"gpt_neox\..*") is not None
     if checkpoint.adapter is not None or not (declared or named):
         return None
@@ -66,20 +67,20 @@ def _config(checkpoint: Checkpoint) -> Any:
         return GPTNeoXConfig(**{key: value for key, value in checkpoint.config.items() if key not in own})
     except Exception as error:
         raise LoadRefusedError(
-            f"The config.json of {checkpoint.root} does not describe a GPT-NeoX model ({error}). Download it again."
+            f"The config.json of {checkpoint.root} does not describe a GPT-NeoX model ({first_line(error)}). "
+            "Download it again."
         ) from error
 
 
 def _load(checkpoint: Checkpoint, detection: Detection, source: str, options: LoadOptions) -> RewardModel:
-    return load_decoder(
-        checkpoint, detection, source, options, _spec(checkpoint), config=_config(checkpoint)
-    )
+    return load_decoder(checkpoint, detection, source, options, _spec(checkpoint), config=_config(checkpoint))
 
 
 FAMILY = Family(
     format="oasst-pythia",
     examples="OpenAssistant oasst-rm-2-pythia-6.9b-epoch-1, oasst-rm-2.1-pythia-1.4b-epoch-2.5",
-    recognised="model type `gpt_neox_reward_model`, architecture `GPTNeoXRewardModel`, or `out_proj.*` with `gpt_neox.*`",
+    recognised="model type `gpt_neox_reward_model`, architecture `GPTNeoXRewardModel`, or `out_proj.weight` beside "
+    "`gpt_neox.*`",
     scalar="`out_proj` with bias at the last token, or of the mean over all tokens, as `pooling` in the config says",
     recognise=_recognise,
     read=_read,

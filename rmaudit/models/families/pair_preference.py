@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 from rmaudit.conversation import Conversation
 from rmaudit.errors import LoadRefusedError
-from rmaudit.models.assemble import assemble
-from rmaudit.models.backbone import load_backbone, load_tokenizer
-from rmaudit.models.causal import CausalModel, CausalNetwork, output_layer
 from rmaudit.models.checkpoint import Checkpoint
-from rmaudit.models.family import Detection, Family, Reading
-from rmaudit.models.headspec import InputSpec
+from rmaudit.models.family import Detection, Family, Reading, spec_reading
+from rmaudit.models.headspec import HeadSpec, InputSpec, Output, check_shapes
 from rmaudit.models.interface import RewardModel
+from rmaudit.models.language import UNTOLD, load_language, output_layer, whole_model
 from rmaudit.models.options import LoadOptions
 from rmaudit.models.pairwise import Comparison, ComparisonInput, PairwiseModel, pairwise_risks, single_token
-from rmaudit.models.placement import placement
-from rmaudit.models.readout import Head, Row, Values, picked
 from rmaudit.models.template import ChatTemplate, FoundTemplate, Unrendered
-from rmaudit.models.text import Encoded, chosen_template, tokenize
+from rmaudit.models.text import ConversationInput, Encoded, chosen_template, tokenize
 
-if TYPE_CHECKING:
-    import torch
+LETTERS = ("A", "B")
+"""Words by which it names the better response."""
 
 _PROBE = Comparison([{"role": "user", "content": "Hi"}], "Hello", "Good day")
-
-
-class LettersHead(Head):
-    """Log-odds of the letter A against B at the last token."""
-
-    def __init__(self, model: CausalModel, letters: tuple[int, int]) -> None:
-        self._model = model
-        self._letters = letters
-
-    def __call__(self, states: torch.Tensor, rows: Sequence[Row]) -> list[Values]:
-        """Log-odds of a batch; see `Head`."""
-        last = picked(states, rows, [(len(row.encoded.ids) - 1,) for row in rows])
-        first, second = self._model.logits(last, self._letters).double().unbind(dim=1)
-        return [Values(odds) for odds in (first - second).tolist()]
 
 
 class LettersInput(ComparisonInput):
@@ -98,24 +81,22 @@ def _recognise(checkpoint: Checkpoint, options: LoadOptions) -> tuple[str, ...] 
 
 def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
     del options
-    return Reading(
-        head=(output_layer(checkpoint),),
-        pooling="last token, the words A and B of the output layer",
-        template="RLHFlow's published text within the tokenizer's chat template",
-        risks=pairwise_risks("probability"),
+    spec = HeadSpec(
+        layers=(output_layer(checkpoint, rows=LETTERS),), outputs=(Output(weight=1), Output(weight=-1)), position="last"
     )
+    whole = whole_model(checkpoint)
+    check_shapes(whole, spec)
+    reading = spec_reading(whole, spec, (UNTOLD, *pairwise_risks("probability")))
+    return replace(reading, template="RLHFlow's published text within the tokenizer's chat template")
 
 
 def _load(checkpoint: Checkpoint, detection: Detection, source: str, options: LoadOptions) -> RewardModel:
-    place = placement(checkpoint, options)
-    tokenizer = load_tokenizer(checkpoint)
-    letters = (single_token(tokenizer, "A", checkpoint.root), single_token(tokenizer, "B", checkpoint.root))
-    found, _ = chosen_template(checkpoint, tokenizer, InputSpec(), options.template)
-    written = LettersInput(tokenizer, found, checkpoint.root)
-    model = CausalModel(load_backbone(checkpoint, "causal", place), checkpoint.root)
-    network = CausalNetwork(model, LettersHead(model, letters), letters)
-    orders = assemble(network, written, checkpoint, detection, source, options, place, tokenizer)
-    return PairwiseModel(orders, "probability")
+    def prepare(tokenizer: Any) -> tuple[ConversationInput, tuple[int, ...]]:
+        ids = tuple(single_token(tokenizer, letter, checkpoint.root) for letter in LETTERS)
+        found, _ = chosen_template(checkpoint, tokenizer, InputSpec(), options.template)
+        return LettersInput(tokenizer, found, checkpoint.root), ids
+
+    return PairwiseModel(load_language(checkpoint, detection, source, options, prepare), "probability")
 
 
 FAMILY = Family(

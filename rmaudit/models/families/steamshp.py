@@ -9,10 +9,11 @@ from rmaudit.conversation import as_pair
 from rmaudit.errors import LoadRefusedError
 from rmaudit.models.assemble import assemble
 from rmaudit.models.backbone import load_backbone, load_tokenizer
-from rmaudit.models.causal import output_layer
-from rmaudit.models.checkpoint import Checkpoint
+from rmaudit.models.checkpoint import Checkpoint, Tensor
 from rmaudit.models.family import Detection, Family, Reading
+from rmaudit.models.headspec import require_head
 from rmaudit.models.interface import RewardModel
+from rmaudit.models.language import UNTOLD
 from rmaudit.models.native import Network
 from rmaudit.models.options import LoadOptions
 from rmaudit.models.pairwise import Comparison, ComparisonInput, PairwiseModel, pairwise_risks, single_token
@@ -95,11 +96,20 @@ def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
             "writes, so it is not a SteamSHP. Leave --as steamshp out."
         )
     return Reading(
-        head=(output_layer(checkpoint),),
+        head=(_output_layer(checkpoint),),
         pooling="first token of the decoder, the word A of the output layer",
         template="the published text of SteamSHP",
-        risks=pairwise_risks("probability"),
+        risks=(UNTOLD, *pairwise_risks("probability")),
     )
+
+
+def _output_layer(checkpoint: Checkpoint) -> Tensor:
+    """Its weight, which is the embedding's where the config does not say otherwise.
+
+    The library ties the two whenever the file lacks the one, so that it is asked for here.
+    """
+    tied = checkpoint.config.get("tie_word_embeddings") is not False and "lm_head.weight" not in checkpoint.canonical
+    return require_head(checkpoint, ("shared.weight" if tied else "lm_head.weight",))[0]
 
 
 def _load(checkpoint: Checkpoint, detection: Detection, source: str, options: LoadOptions) -> RewardModel:

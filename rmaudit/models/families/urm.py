@@ -60,9 +60,7 @@ def _load(checkpoint: Checkpoint, detection: Detection, source: str, options: Lo
 
     def make_head(tensors: State, tokenizer: Any, config: Any) -> GatedHead:
         del config
-        score, gate = (
-            torch_layers(layers, tensors, tokenizer, checkpoint.root) for layers in ((means,), GATE.layers)
-        )
+        score, gate = (torch_layers(layers, tensors, tokenizer, checkpoint.root) for layers in ((means,), GATE.layers))
         return GatedHead(
             names, lambda hidden: apply_layers(hidden, score), lambda hidden: apply_layers(hidden, gate), last, last
         )

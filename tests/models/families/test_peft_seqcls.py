@@ -391,7 +391,9 @@ def test_a_base_whose_place_is_not_sure_is_refused(adapter: Path, name: object) 
     assert "--base-model" in refusal(adapter)
 
 
-@pytest.mark.parametrize("name", ["python:x.py:f", "scores:x.jsonl", "http://somewhere/x", "no-such-folder", "/nowhere"])
+@pytest.mark.parametrize(
+    "name", ["python:x.py:f", "scores:x.jsonl", "http://somewhere/x", "no-such-folder", "/nowhere"]
+)
 def test_a_base_that_is_no_checkpoint_is_refused(adapter: Path, name: str) -> None:
     edit(adapter, base_model_name_or_path=name)
     assert "--base-model" in refusal(adapter)

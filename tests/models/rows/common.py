@@ -35,7 +35,8 @@ class Row:
     write: Callable[[Path], None]
     expected: Callable[[Path, Talk], float] | None = None
     prefer: Callable[[Path, str, str, str], float] | None = None
-    """In place of `expected`, where a model answers about a pair: above 0 where the first is preferred."""
+    """In place of `expected`, where a model answers about a pair: above `neutral` where the first is preferred."""
+    neutral: float = 0.0
     head: tuple[str, ...] = ()
     """Tensors without which there is no reward, under the names that they have in the files."""
     options: Mapping[str, Any] = field(default_factory=dict)

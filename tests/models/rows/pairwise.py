@@ -105,8 +105,8 @@ def _first_wins(root: Path, prompt: str, first: str, second: str) -> float:
 
 
 def _slic(root: Path, prompt: str, a: str, b: str) -> float:
-    """Probability that `a` is the better one, averaged over both orders, above one half."""
-    return (_first_wins(root, prompt, a, b) + 1 - _first_wins(root, prompt, b, a)) / 2 - 0.5
+    """Probability that `a` is the better one, averaged over both orders."""
+    return (_first_wins(root, prompt, a, b) + 1 - _first_wins(root, prompt, b, a)) / 2
 
 
 # ---------------------------------------------------------------- SteamSHP
@@ -162,8 +162,8 @@ def _says_a(root: Path, prompt: str, first: str, second: str) -> float:
 
 
 def _shp(root: Path, prompt: str, a: str, b: str) -> float:
-    """Probability of the token "A" where `a` is response A, less where `b` is, over both orders."""
-    return (_says_a(root, prompt, a, b) - _says_a(root, prompt, b, a)) / 2
+    """Probability of the token "A" for `a`, averaged over both orders."""
+    return (_says_a(root, prompt, a, b) + 1 - _says_a(root, prompt, b, a)) / 2
 
 
 ROWS = [
@@ -174,7 +174,10 @@ ROWS = [
         _write_slic,
         prefer=_slic,
         options={"format": "pair-preference"},
+        neutral=0.5,
         head=("lm_head.weight",),
     ),
-    c.Row("C3", "steamshp", _write_shp, prefer=_shp, options={"format": "steamshp"}, head=("lm_head.weight",)),
+    c.Row(
+        "C3", "steamshp", _write_shp, prefer=_shp, options={"format": "steamshp"}, neutral=0.5, head=("lm_head.weight",)
+    ),
 ]

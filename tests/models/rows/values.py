@@ -370,9 +370,9 @@ def _bare(
 
 
 def gptj_ids(folder: Path, conversation: c.Talk) -> list[int]:
-    """The raw text of the turns, one directly behind the other, and the end-of-text token."""
+    """The raw text of a dialogue as the training data have it, and the end-of-text token."""
     question, answer = (turn["content"] for turn in conversation)
-    return c.encode(folder, f"{question}{answer}{END}")
+    return c.encode(folder, f"\n\nHuman: {question}\n\nAssistant: {answer}{END}")
 
 
 GIVEN = "{% for m in messages %}({{ m['content'] }}){% endfor %}" + END
@@ -443,7 +443,7 @@ def both_copies(body: c.Tensors) -> c.Tensors:
 
 BARE = [
     _bare("X1", "trlx", GPTJ, GPTJ_WORDS, given_ids, first_end, "weights.pt", more=old_buffers, template=GIVEN),
-    _bare("X1-raw", "trlx", GPTJ, GPTJ_WORDS, gptj_ids, first_end, "model.bin"),
+    _bare("X1-dialogue", "trlx", GPTJ, GPTJ_WORDS, gptj_ids, first_end, "model.bin"),
     _bare(
         "X2",
         "deepspeed-chat",
