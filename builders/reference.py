@@ -6,20 +6,18 @@ python -m builders.reference --check    exit code 1 when the page is stale
 
 from __future__ import annotations
 
-import argparse
 import re
-import sys
 import textwrap
 from collections.abc import Iterator
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 import typer
 
+from builders import pages
 from rmaudit.cli.main import app
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "commands.md"
+PAGE = pages.DOCS / "commands.md"
 WIDTH = 110
 
 _INTRODUCTION = """# Commands
@@ -31,14 +29,7 @@ Written from the command line by `python -m builders.reference`; do not edit. Th
 
 def main() -> None:
     """Write the page, or check it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 when the page is stale")
-    check = parser.parse_args().check
-    page = render()
-    if not check:
-        PAGE.write_text(page, encoding="utf-8")
-    elif not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != page:
-        sys.exit(f"{PAGE} is stale. Write it again with: python -m builders.reference")
+    pages.main(PAGE, render(), "builders.reference", __doc__)
 
 
 def render() -> str:

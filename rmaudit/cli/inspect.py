@@ -27,10 +27,11 @@ def inspect(
     """Say what a checkpoint is, why we think so, how its scalar is computed and what is risky.
 
     Reads configs, headers of weight files and tokenizer files only: no weight is loaded, no pickle is opened beyond
-    its index of tensors, no code runs. With --self-test the model is loaded and tried; exit code 3 when it fails.
+    its index of tensors, no code runs. With --self-test the model is loaded and tried. Exit code 3 when it would be
+    refused, or the self-test fails.
     """
     from rmaudit.cli.console import tell, write
-    from rmaudit.errors import SelfTestError
+    from rmaudit.errors import LoadRefusedError, SelfTestError
     from rmaudit.models import selftest
     from rmaudit.models.inspection import inspect as look
 
@@ -44,6 +45,8 @@ def inspect(
         write(found.model_dump_json(indent=2).encode() + b"\n")
     else:
         tell(_told(found))
+    if found.problem:
+        raise LoadRefusedError(found.problem)
     failed = selftest.stopping(found.self_test or [])
     if failed:
         raise SelfTestError(f"The self-test of {source} failed: {selftest.told(failed)}")
@@ -66,7 +69,8 @@ def _told(found: Inspection) -> str:
         ("Licence", ", ".join(found.licenses) or "none found"),
         *([("Base", ", ".join(found.base_models))] if found.base_models else []),
         ("Risks", *(found.risks or ["none found in the files"])),
-        *([("Problem", found.problem)] if found.problem else []),
+        *([("Missing", found.missing)] if found.missing else []),
+        *([("Refused", found.problem)] if found.problem else []),
         *([("Self-test", *map(_check, found.self_test))] if found.self_test is not None else []),
         ("Next", found.next),
     ]

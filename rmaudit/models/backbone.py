@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from rmaudit.errors import LoadRefusedError, UsageError
-from rmaudit.models.absurd import absurd_config
+from rmaudit.models.absurd import SLACK, absurd_config
 from rmaudit.models.checkpoint import Checkpoint, module_prefix
 from rmaudit.models.placement import Placement
 
@@ -199,6 +199,7 @@ def _filled(
     if reason := absurd_config(config.to_dict(), checkpoint.tensors):
         raise LoadRefusedError(f"The config of {checkpoint.root} makes no sense for its weights: {reason}.")
     try:
+        _refuse_oversized(checkpoint, model_class, config, state)
         model, report = model_class.from_pretrained(
             None,
             config=config,
@@ -216,15 +217,45 @@ def _filled(
         ) from error
     # The head of an adapter's classifier comes with the adapter, where its presence is checked.
     excused = _CLASSIFIER if adapter.adapter is not None and "Classification" in model_class.__name__ else None
-    return model, _refuse_partial(checkpoint, report, excused)
+    beginning = f"{model_class.base_model_prefix}."
+    wrapped = any(name.startswith(beginning) for name in state) and not hasattr(model, model_class.base_model_prefix)
+    return model, _refuse_partial(checkpoint, report, excused, beginning if wrapped else "")
+
+
+def _refuse_oversized(checkpoint: Checkpoint, model_class: Any, config: Any, state: State) -> None:
+    """Refuse a model that its weights could never fill: the library would make room for it and then compare.
+
+    Built on the meta device, where numbers take no memory. What is missing may be as large as a head in its own file
+    or weights that are tied, and eight numbers may be packed into one.
+    """
+    import torch
+
+    with torch.device("meta"):
+        model = model_class(config)
+    tensors = [*model.parameters(), *model.buffers()]
+    announced, there = sum(t.numel() for t in tensors), sum(t.numel() for t in state.values())
+    if announced > SLACK * there + _NEGLIGIBLE:
+        raise LoadRefusedError(
+            f"The config of {checkpoint.root} makes no sense for its weights: it describes {announced:,} numbers, and "
+            f"there are {there:,}."
+        )
+
+
+_NEGLIGIBLE = 1 << 25
+"""Numbers that can be made room for whatever is there, such as masks and tables of positions."""
 
 
 _CLASSIFIER = re.compile(r"^(score|classifier|pre_classifier|pooler|head|classification_head|bert\.pooler)\.")
 """Tensors of the library's classification heads."""
 
 
-def _refuse_partial(checkpoint: Checkpoint, report: Mapping[str, Any], excused: re.Pattern[str] | None) -> list[str]:
-    """Refuse when weights and model do not fit; returns the excused names that are missing or of another shape."""
+def _refuse_partial(
+    checkpoint: Checkpoint, report: Mapping[str, Any], excused: re.Pattern[str] | None, beginning: str
+) -> list[str]:
+    """Refuse when weights and model do not fit; returns the excused names that are missing or of another shape.
+
+    Names of missing tensors are told with the beginning that the files give to the others.
+    """
 
     def names(key: str) -> list[str]:
         return sorted(entry if isinstance(entry, str) else str(entry[0]) for entry in report.get(key) or ())
@@ -235,7 +266,7 @@ def _refuse_partial(checkpoint: Checkpoint, report: Mapping[str, Any], excused: 
     problems = [
         f"{what}: {', '.join(found[:8])}{f' and {len(found) - 8} more' if len(found) > 8 else ''}"
         for what, found in (
-            ("missing", missing),
+            ("missing", [f"{beginning}{name}" for name in missing]),
             ("of another shape", [name for name in names("mismatched_keys") if name not in absent]),
             ("left over", leftovers),
             ("errors", [str(entry) for entry in report.get("error_msgs") or ()]),

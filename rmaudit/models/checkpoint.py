@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import struct
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +33,12 @@ ITEM_BITS = {
 }
 
 
+_TOKENIZERS = frozenset(
+    ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "spiece.model", "vocab.txt", "vocab.json")
+)
+"""Files that a tokenizer begins with."""
+
+
 @dataclass(frozen=True)
 class Tensor:
     """A tensor as a header announces it."""
@@ -45,6 +52,16 @@ class Tensor:
 
     def __str__(self) -> str:
         return f"{self.name} {list(self.shape)}"
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Weight files that are not in the folder, and what is known of them."""
+
+    digests: Mapping[str, str]
+    """File name to sha256."""
+    read: Callable[[str], dict[str, Tensor]]
+    """Tensors of a file, by name. Raises `LoadRefusedError`."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +87,12 @@ class Checkpoint:
     base: Checkpoint | None = None
     """Where config or tokenizer come from when they are not in the folder: an adapter's base model, or the
     checkpoint whose config belongs to a bare weight file."""
+    given: dict[str, str] = field(default_factory=dict)
+    """Digests of the user's own files that take part in a score, by option."""
     code: tuple[str, ...] = ()
     """Files of Python code, where the user allows to run them."""
+    elsewhere: Elsewhere | None = None
+    """Weight files that are not in the folder; such a checkpoint can be looked at, and not loaded."""
 
     @cached_property
     def canonical(self) -> dict[str, Tensor]:
@@ -99,8 +120,12 @@ class Checkpoint:
     @property
     def tokenizer_root(self) -> Path:
         """Folder that the tokenizer is in: this one, or the base's when there is none here."""
-        here = self.names & {"tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.txt", "vocab.json"}
-        return self.root if here or self.base is None else self.base.tokenizer_root
+        return self.root if self.names & _TOKENIZERS or self.base is None else self.base.tokenizer_root
+
+    @property
+    def tokenizes(self) -> bool:
+        """Whether there is a tokenizer."""
+        return bool(self.names & _TOKENIZERS) or (self.base is not None and self.base.tokenizes)
 
     def has(self, pattern: str) -> Tensor | None:
         """The first tensor whose canonical name matches a regular expression as a whole, or ``None``."""
@@ -131,9 +156,14 @@ class Checkpoint:
 
     def digests(self) -> dict[str, str]:
         """File name to sha256, for every file that takes part; those of a base below ``base/``."""
-        own = {name: safety.sha256_of(self.root / name) for name in self.files}
+        return dict(self._digests)
+
+    @cached_property
+    def _digests(self) -> dict[str, str]:
+        known = self.elsewhere.digests if self.elsewhere is not None else {}
+        own = {name: known.get(name) or safety.sha256_of(self.root / name) for name in self.files}
         base = self.base.digests() if self.base is not None else {}
-        return own | {f"base/{name}": digest for name, digest in base.items()}
+        return own | {f"base/{name}": digest for name, digest in base.items()} | self.given
 
 
 def read_safetensors_header(path: Path) -> dict[str, Tensor]:
@@ -206,7 +236,7 @@ def module_prefix(file: str) -> str:
     return f"{file.removesuffix('.pt')}." if file in MODULE_FILES else ""
 
 
-def read_tensors(root: Path, weights: tuple[str, ...]) -> dict[str, Tensor]:
+def read_tensors(root: Path, weights: tuple[str, ...], elsewhere: Elsewhere | None = None) -> dict[str, Tensor]:
     """Names, shapes and dtypes of the tensors in weight files, from their headers or pickle indices alone.
 
     Raises:
@@ -214,8 +244,11 @@ def read_tensors(root: Path, weights: tuple[str, ...]) -> dict[str, Tensor]:
     """
     found: dict[str, Tensor] = {}
     for name in weights:
-        read = read_safetensors_header if name.endswith(".safetensors") else _read_pickled
-        tensors = {module_prefix(name) + key: tensor for key, tensor in read(root / name).items()}
+        if elsewhere is not None and name in elsewhere.digests:
+            read = elsewhere.read(name)
+        else:
+            read = read_safetensors_header(root / name) if name.endswith(".safetensors") else _read_pickled(root / name)
+        tensors = {module_prefix(name) + key: tensor for key, tensor in read.items()}
         twice = sorted(set(tensors) & set(found))
         if twice:
             raise LoadRefusedError(

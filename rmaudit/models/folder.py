@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from rmaudit.errors import LoadRefusedError
 from rmaudit.models import adapter as adapters
 from rmaudit.models import safety
 from rmaudit.models.absurd import absurd_config
-from rmaudit.models.checkpoint import Checkpoint, read_tensors, some
+from rmaudit.models.checkpoint import Checkpoint, Elsewhere, read_tensors, some
 from rmaudit.models.pickle_names import require_harmless_neighbours
 from rmaudit.models.template import find_template
 
@@ -49,7 +49,13 @@ class BaseFinder:
     """Checkpoint whose config belongs to a bare weight file, where the user named one."""
 
 
-def read_folder(root: Path, bases: BaseFinder, revision: str | None = None, code: bool = False) -> Checkpoint:
+def read_folder(
+    root: Path,
+    bases: BaseFinder,
+    revision: str | None = None,
+    code: bool = False,
+    elsewhere: Elsewhere | None = None,
+) -> Checkpoint:
     """Read everything but the weights of a checkpoint folder.
 
     Args:
@@ -57,18 +63,21 @@ def read_folder(root: Path, bases: BaseFinder, revision: str | None = None, code
         bases: how to open what the folder refers to.
         revision: commit that the folder was downloaded from.
         code: whether the user allows to run Python code of the checkpoint's own, which then takes part.
+        elsewhere: weight files that are not in the folder.
 
     Raises:
         LoadRefusedError: when the folder holds no model, or a file in it is damaged, missing or outside.
     """
-    names = safety.folder_names(root)
+    names = safety.folder_names(root) | frozenset(elsewhere.digests if elsewhere is not None else ())
     _refuse_foreign(root, names)
     if "adapter_config.json" in names:
-        return _adapter(root, names, bases, revision)
+        return _adapter(root, names, bases, revision, elsewhere)
     if "config.json" not in names:
-        return _bare(root, names, bases, revision)
-    weights = (*_main_weights(root, names), *(name for name in SIDE_FILES if name in names))
-    return _checkpoint(root, names, weights, safety.read_json(root, "config.json"), revision, code=code)
+        return _bare(root, names, bases, revision, elsewhere)
+    main = _main_weights(root, names, elsewhere.digests if elsewhere is not None else ())
+    weights = (*main, *(name for name in SIDE_FILES if name in names))
+    config = safety.read_json(root, "config.json")
+    return _checkpoint(root, names, weights, config, revision, code=code, elsewhere=elsewhere)
 
 
 def read_config(root: Path, revision: str | None = None) -> Checkpoint:
@@ -92,6 +101,7 @@ def _checkpoint(
     adapter: dict[str, Any] | None = None,
     base: Checkpoint | None = None,
     code: bool = False,
+    elsewhere: Elsewhere | None = None,
 ) -> Checkpoint:
     tokenizer_config = safety.read_json(root, "tokenizer_config.json") if "tokenizer_config.json" in names else {}
     template = find_template(root, tokenizer_config, names)
@@ -105,7 +115,7 @@ def _checkpoint(
     for name in weights:
         safety.resolve_inside(root, name)
     require_harmless_neighbours(root, names - set(weights))
-    tensors = read_tensors(root, weights) if weights else {}
+    tensors = read_tensors(root, weights, elsewhere) if weights else {}
     _refuse_broken_index(root, names, weights, set(tensors))
     if tensors and base is None and (reason := absurd_config(config, tensors)):
         raise LoadRefusedError(f"The config.json of {root} makes no sense for its weights: {reason}.")
@@ -122,10 +132,13 @@ def _checkpoint(
         adapter=adapter,
         base=base,
         code=own_code,
+        elsewhere=elsewhere,
     )
 
 
-def _adapter(root: Path, names: frozenset[str], bases: BaseFinder, revision: str | None) -> Checkpoint:
+def _adapter(
+    root: Path, names: frozenset[str], bases: BaseFinder, revision: str | None, elsewhere: Elsewhere | None
+) -> Checkpoint:
     adapter = safety.read_json(root, "adapter_config.json")
     adapters.read_config(root, adapter)
     own = next((name for name in adapters.FILES if name in names), None)
@@ -149,7 +162,7 @@ def _adapter(root: Path, names: frozenset[str], bases: BaseFinder, revision: str
         raise LoadRefusedError(
             f"{root} is an adapter on an adapter ({asked}). Merge the lower one into its base first."
         )
-    checkpoint = _checkpoint(root, names, (own, *heads), base.config, revision, adapter, base)
+    checkpoint = _checkpoint(root, names, (own, *heads), base.config, revision, adapter, base, elsewhere=elsewhere)
     main = sorted(t.name for t in checkpoint.tensors.values() if t.file in _MAIN and not _VALUE_HEAD.search(t.name))
     if main:
         raise LoadRefusedError(
@@ -208,7 +221,9 @@ def _is_missing(error: LoadRefusedError) -> bool:
     return "could not be had from the hub" in str(error)
 
 
-def _bare(root: Path, names: frozenset[str], bases: BaseFinder, revision: str | None) -> Checkpoint:
+def _bare(
+    root: Path, names: frozenset[str], bases: BaseFinder, revision: str | None, elsewhere: Elsewhere | None
+) -> Checkpoint:
     """Weights without a config, which only the user can say what they are."""
     weights = _loose_weights(names)
     if not weights:
@@ -223,13 +238,13 @@ def _bare(root: Path, names: frozenset[str], bases: BaseFinder, revision: str | 
             "architecture they are. Pass the base model that it was trained from with --base-config."
         )
     base = bases.open_config(bases.config)
-    return _checkpoint(root, names, weights, base.config, revision, base=base)
+    return _checkpoint(root, names, weights, base.config, revision, base=base, elsewhere=elsewhere)
 
 
-def _main_weights(root: Path, names: frozenset[str]) -> tuple[str, ...]:
+def _main_weights(root: Path, names: frozenset[str], elsewhere: Collection[str]) -> tuple[str, ...]:
     if names & {safety.SINGLE, safety.INDEX, safety.PICKLE_SINGLE, safety.PICKLE_INDEX}:
-        return safety.find_weights(root)
-    return _loose_weights(names) or safety.find_weights(root)
+        return safety.find_weights(root, elsewhere)
+    return _loose_weights(names) or safety.find_weights(root, elsewhere)
 
 
 def _loose_weights(names: frozenset[str]) -> tuple[str, ...]:

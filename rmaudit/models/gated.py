@@ -97,21 +97,20 @@ def last_header(tokenizer: Any, where: object) -> Locate:
         LoadRefusedError: when its vocabulary has none of the headers that are known.
     """
     vocabulary = tokenizer.get_vocab()
-    header = next((text for token, text in HEADERS.items() if token in vocabulary), None)
-    if header is None:
+    headers = [text for token, text in HEADERS.items() if token in vocabulary]
+    if not headers:
         raise LoadRefusedError(
             f"The gate of {where} is read where the assistant's turn opens, and its tokenizer has neither "
             f"{' nor '.join(HEADERS)}, by which that place is known. Check that the tokenizer is the model's own."
         )
-    pattern = np.asarray(tokenizer(header, add_special_tokens=False)["input_ids"], dtype=np.int32)
+    patterns = [np.asarray(ids, np.int32) for ids in tokenizer(headers, add_special_tokens=False)["input_ids"]]
+    words = " or ".join(map(repr, headers))
 
     def locate(encoded: Encoded) -> tuple[int, ...]:
-        found = _occurrences(encoded.ids, pattern)
+        found = np.concatenate([_occurrences(encoded.ids, pattern) for pattern in patterns])
         if not len(found):
-            raise UnreadableError(
-                f"the header of the assistant's turn, {header!r}, where the gate is read, is not in it"
-            )
-        return (int(found[-1]),)
+            raise UnreadableError(f"the header of the assistant's turn ({words}), where the gate is read, is not in it")
+        return (int(found.max()),)
 
     return locate
 

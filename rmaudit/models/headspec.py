@@ -53,6 +53,7 @@ class Layer(_Spec):
     """Rows of the weight that are used, by index or by token text; all when not given. A language model's
     output layer with the rows of "Yes" and "No" is a head with two outputs."""
     activation: Activation = "none"
+    """What follows the layer; ``gelu`` is the exact one, ``leaky_relu`` has slope 0.01."""
 
 
 class Output(_Spec):
@@ -61,14 +62,18 @@ class Output(_Spec):
     name: str | None = None
     """Named outputs are reported beside the reward."""
     weight: FiniteFloat = 1.0
+    """Factor in the reward; negative where more of it is worse."""
 
 
 class Normalisation(_Spec):
     """``(x - mean) / (std + epsilon)``, as the model's authors apply it."""
 
     mean: FiniteFloat = 0.0
+    """Taken off the weighted sum of the outputs."""
     std: FiniteFloat = 1.0
+    """Divides what is left; above 0 together with `epsilon`."""
     epsilon: FiniteFloat = 0.0
+    """Added to `std`."""
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
@@ -111,6 +116,7 @@ class Steps(_Spec):
     separator: str
     """Text that parts the steps of an answer; an answer without it is one step."""
     aggregate: Aggregate
+    """The last or least value, their mean or product, or their mean with weights ``softmax(-value / 0.1)``."""
 
 
 class HeadSpec(_Spec):
@@ -123,15 +129,19 @@ class HeadSpec(_Spec):
     transform: Literal["none", "softmax", "sigmoid"] = "none"
     """Applied to the outputs before they are weighted."""
     position: Position = "last"
+    """Which token's hidden state is read, of the conversation's own tokens: padding does not count."""
     token: int | str | None = None
     """Which token the position speaks of: an id, a token's text, ``eos`` or ``pad``."""
     normalisation: Normalisation | None = None
+    """Applied to the weighted sum of the outputs, before the sign."""
     sign: Literal[1, -1] = 1
     """-1 for a cost."""
     backbone: dict[str, str] = {}
     """Beginnings of tensor names and what stands for them in the model, such as ``rwtransformer.`` for nothing."""
     input: InputSpec = InputSpec()
+    """How a conversation is written out; not given: in the tokenizer's chat template."""
     steps: Steps | None = None
+    """For a process reward model, which is read at several positions; not given: the last of them counts."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -99,7 +99,9 @@ class Likelihood:
 
         device = self._weight.device
         found = [torch.empty(0, device=device)]
-        for part, own in zip(states.to(device).split(_TOKENS), ids.to(device).split(_TOKENS), strict=True):
+        for part, own in zip(
+            torch.split(states.to(device), _TOKENS), torch.split(ids.to(device), _TOKENS), strict=True
+        ):
             part = part.float()
             total = torch.full((len(part),), -torch.inf, device=device)
             for start in range(0, len(self._weight), _WORDS):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from rmaudit.errors import LoadRefusedError, RmauditError
+from rmaudit.errors import LoadRefusedError
 from rmaudit.models import safety
 from rmaudit.models.card import read_card
 from rmaudit.models.checkpoint import Checkpoint
@@ -60,8 +60,10 @@ class Inspection(BaseModel):
     """Base models that the card or the adapter names."""
     risks: list[str]
     """What a reader should know before trusting the numbers."""
+    missing: str | None
+    """What has to be added before it can be loaded, such as a chat template, or ``null``."""
     problem: str | None
-    """Why it cannot be loaded with these options, or ``null``."""
+    """Why it is refused whatever is added, or ``null``."""
     next: str
     """The command to run next."""
     self_test: list[SelfCheck] | None = None
@@ -80,9 +82,9 @@ def inspect(source: str, options: LoadOptions | None = None) -> Inspection:
         LoadRefusedError: when the format is unknown or ambiguous, the head is not whole, or a file is damaged.
     """
     options = options or LoadOptions()
-    checkpoint = open_checkpoint(source, options)
+    checkpoint = open_checkpoint(source, options, look=True)
     detection = detect(checkpoint, options)
-    template, problem = _written(checkpoint, detection, options)
+    written = _written(checkpoint, detection, options)
     reading, digests = detection.reading, checkpoint.digests()
     card = read_card(checkpoint.root)
     base = (checkpoint.adapter or {}).get("base_model_name_or_path")
@@ -99,32 +101,51 @@ def inspect(source: str, options: LoadOptions | None = None) -> Inspection:
         sign=reading.sign,
         normalisation=reading.normalisation,
         attributes=list(reading.attributes),
-        template=template,
+        template=written.template,
         identity=safety.identity_digest(digests),
         revision=checkpoint.revision,
         files=digests,
         licenses=[*card.get("license", []), *sorted(name for name in checkpoint.names if _is_licence(name))],
         base_models=list(dict.fromkeys([*card.get("base_model", []), *([str(base)] if base else [])])),
         risks=[*reading.risks, *risks_of(checkpoint)],
-        problem=problem,
+        missing=written.missing,
+        problem=written.problem,
         next=_next(source, checkpoint, options),
     )
 
 
-def _written(checkpoint: Checkpoint, detection: Detection, options: LoadOptions) -> tuple[str | None, str | None]:
+@dataclass(frozen=True)
+class _Written:
+    """How conversations are written out."""
+
+    template: str | None
+    missing: str | None = None
+    problem: str | None = None
+
+
+def _written(checkpoint: Checkpoint, detection: Detection, options: LoadOptions) -> _Written:
     """How conversations are written out, and why they cannot be, by trying it with the tokenizer alone."""
     from rmaudit.models.assemble import way_of_writing
-    from rmaudit.models.backbone import load_tokenizer
+    from rmaudit.models.backbone import load_tokenizer, refuse_foreign_kernel
+    from rmaudit.models.text import chosen_template
 
-    spec = detection.reading.spec.input if detection.reading.spec is not None else InputSpec()
+    reading = detection.reading
+    spec = reading.spec.input if reading.spec is not None else InputSpec()
     try:
-        if spec.pair and options.template is None:
-            return "none: question and answer are the two segments of the tokenizer's own pair", None
-        return way_of_writing(checkpoint, load_tokenizer(checkpoint), spec, options).description, None
+        refuse_foreign_kernel(checkpoint)
+        if not checkpoint.tokenizes:
+            return _Written(reading.template, missing=f"{checkpoint.root} has no tokenizer. Save it there too.")
+        tokenizer = load_tokenizer(checkpoint)
+        if reading.spec is None and reading.template is not None:
+            return _Written(reading.template)
+        if not spec.pair or options.template is not None:
+            try:
+                chosen_template(checkpoint, tokenizer, spec, options.template)
+            except LoadRefusedError as error:
+                return _Written(reading.template, missing=str(error))
+        return _Written(way_of_writing(checkpoint, tokenizer, spec, options).description)
     except LoadRefusedError as error:
-        return detection.reading.template, str(error)
-    except RmauditError as error:
-        return detection.reading.template, str(error)
+        return _Written(reading.template, problem=str(error))
 
 
 def _pickle_evidence(checkpoint: Checkpoint) -> list[str]:

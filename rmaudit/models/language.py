@@ -29,6 +29,14 @@ UNTOLD = "that the model is of this format was said by the user; nothing in its 
 _OUTPUTS = ("lm_head.weight", "embed_out.weight")
 _EMBEDDINGS = re.compile(r"(.*\.)?(embed_tokens|wte|word_embeddings|embed_in|tok_embeddings|embeddings)\.weight")
 
+_USUAL_EMBEDDINGS = {
+    **dict.fromkeys(("gpt2", "gpt_bigcode", "gptj", "codegen", "gpt_neo", "mpt"), "transformer.wte.weight"),
+    **dict.fromkeys(("bloom", "falcon"), "transformer.word_embeddings.weight"),
+    "gpt_neox": "gpt_neox.embed_in.weight",
+    "opt": "model.decoder.embed_tokens.weight",
+}
+"""What is missing, where the embeddings are the output layer and are not among the weights."""
+
 
 def output_layer(checkpoint: Checkpoint, rows: tuple[int | str, ...] | None = None) -> Layer:
     """The output layer of a language model, some of its rows: a matrix of its own, or that of its embeddings.
@@ -38,10 +46,10 @@ def output_layer(checkpoint: Checkpoint, rows: tuple[int | str, ...] | None = No
     """
     whole = whole_model(checkpoint)
     found = next((name for name in _OUTPUTS if name in whole.canonical), None)
-    if found is None:
-        tied = library_config(whole).get_text_config().tie_word_embeddings
-        embeddings = next((name for name in whole.canonical if _EMBEDDINGS.fullmatch(name)), None) if tied else None
-        found = embeddings or _OUTPUTS[whole.model_type == "gpt_neox"]
+    if found is None and library_config(whole).get_text_config().tie_word_embeddings:
+        found = next((name for name in whole.canonical if _EMBEDDINGS.fullmatch(name)), None)
+        found = found or _USUAL_EMBEDDINGS.get(whole.model_type or "", "model.embed_tokens.weight")
+    found = found or _OUTPUTS[whole.model_type == "gpt_neox"]
     require_head(whole, (found,))
     bias = re.sub(r"weight$", "bias", found)
     return Layer(weight=found, bias=bias if found in _OUTPUTS and bias in whole.canonical else None, rows=rows)
@@ -161,7 +169,7 @@ def _rows(whole: Any, ids: list[int]) -> Any:
 
     class Rows(torch.nn.Linear):
         def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-            return super().forward(hidden.float())
+            return super().forward(hidden.float().to(self.weight.device))
 
     bias = getattr(whole, "bias", None)
     rows = Rows(whole.weight.shape[1], len(ids), bias=bias is not None)

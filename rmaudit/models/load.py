@@ -48,7 +48,7 @@ def load(source: str, options: LoadOptions | None = None) -> RewardModel:
         from rmaudit.models.scores_file import load_scores
 
         return load_scores(parsed, source)
-    checkpoint = _open(parsed, options)
+    checkpoint = _asked_for(parsed, options)
     detection = detect(checkpoint, options)
     if options.revision is not None and isinstance(parsed, sources.FolderSource) and not detection.family.last_resort:
         require_pin(checkpoint, source, options)
@@ -59,8 +59,13 @@ def load(source: str, options: LoadOptions | None = None) -> RewardModel:
     return detection.family.load(checkpoint, detection, source, options)
 
 
-def open_checkpoint(source: str, options: LoadOptions | None = None) -> Checkpoint:
+def open_checkpoint(source: str, options: LoadOptions | None = None, *, look: bool = False) -> Checkpoint:
     """Read everything but the weights of a checkpoint, for looking at it without loading it.
+
+    Args:
+        source: ``demo``, a checkpoint folder or ``owner/name[@revision]``.
+        options: how it would be loaded.
+        look: whether weights of a hub's checkpoint may stay on the hub; what is returned cannot be loaded then.
 
     Raises:
         UsageError: when the source is no checkpoint.
@@ -70,15 +75,23 @@ def open_checkpoint(source: str, options: LoadOptions | None = None) -> Checkpoi
     parsed = sources.parse_source(source, options.revision, by_content=options.trust_remote_code)
     if isinstance(parsed, sources.CallableSource | sources.ScoresSource):
         raise UsageError(f"{source} is not a checkpoint, so there are no files of a model to look at.")
-    return _open(parsed, options)
+    return _asked_for(parsed, options, look)
 
 
-def _open(source: Openable, options: LoadOptions, trail: tuple[str, ...] = ()) -> Checkpoint:
+def _asked_for(source: Openable, options: LoadOptions, look: bool = False) -> Checkpoint:
+    """The checkpoint of a SOURCE, with the user's own files that take part in its scores."""
+    files = {"--head-spec": options.head_spec, "--template": options.template}
+    paths = {name: Path(file).expanduser() for name, file in files.items() if file is not None}
+    given = {name: safety.sha256_of(path) for name, path in paths.items() if path.is_file()}
+    return replace(_open(source, options, look=look), given=given)
+
+
+def _open(source: Openable, options: LoadOptions, trail: tuple[str, ...] = (), look: bool = False) -> Checkpoint:
     place = _place(source)
     if place in trail:
         raise LoadRefusedError(f"{place} names itself as its base model. Pass the real base with --base-model.")
     try:
-        return _read(source, options, (*trail, place))
+        return _read(source, options, (*trail, place), look)
     except OSError as error:
         raise LoadRefusedError(f"The checkpoint could not be read: {error}. Check the disk and its rights.") from error
 
@@ -90,7 +103,7 @@ def _place(source: Openable) -> str:
     return source.repo if isinstance(source, sources.HubSource) else "demo"
 
 
-def _read(source: Openable, options: LoadOptions, trail: tuple[str, ...]) -> Checkpoint:
+def _read(source: Openable, options: LoadOptions, trail: tuple[str, ...], look: bool) -> Checkpoint:
     def base(name: str, whole: bool = True) -> Checkpoint:
         if len(trail) > MAX_DEPTH:
             raise LoadRefusedError(f"{trail[0]} refers to a base that refers to a base, without an end.")
@@ -99,14 +112,15 @@ def _read(source: Openable, options: LoadOptions, trail: tuple[str, ...]) -> Che
             raise UsageError(f"{name} is not a checkpoint, so it cannot be the base of one.")
         if not whole and isinstance(parsed, sources.FolderSource):
             return read_config(parsed.path)
-        return _open(parsed, LoadOptions(offline=options.offline, allow_pickle=options.allow_pickle), trail)
+        return _open(parsed, LoadOptions(offline=options.offline, allow_pickle=options.allow_pickle), trail, look)
 
     bases = BaseFinder(base, lambda name: base(name, whole=False), options.base_model, options.base_config)
     if isinstance(source, sources.HubSource):
-        from rmaudit.models.hub import download
+        from rmaudit.models import hub
 
-        folder = download(source, offline=options.offline, allow_pickle=options.allow_pickle)
-        return read_folder(folder.path, bases, folder.commit, code=options.trust_remote_code)
+        fetch = hub.look if look else hub.download
+        found = fetch(source, options.offline, options.allow_pickle, options.trust_remote_code)
+        return read_folder(found.path, bases, found.commit, options.trust_remote_code, found.elsewhere)
     if isinstance(source, sources.FolderSource):
         return read_folder(source.path, bases, code=options.trust_remote_code)
     if not (DEMO / "config.json").is_file():

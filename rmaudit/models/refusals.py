@@ -55,17 +55,17 @@ def unknown(checkpoint: Checkpoint) -> str:
             f"{checkpoint.model_type}), so it could be seqcls, openrlhf or token-classification, which read it "
             "differently. Say which with --as seqcls, --as openrlhf or --as token-classification."
         )
+    if (architecture or "").endswith("ForConditionalGeneration") and _two_halves(checkpoint):
+        return (
+            f"{where} is an encoder-decoder ({architecture}) without a score head. If it is a SteamSHP preference "
+            f"model, pass --as steamshp. {_DESCRIBE}"
+        )
     if "lm_head.weight" in checkpoint.canonical or (architecture or "").endswith(("ForCausalLM", "LMHeadModel")):
         return (
             f"{where} is a language model ({architecture}) without a score head ({KNOWN_HEADS}). Read as a classifier "
             "it would score by random numbers. If it rewards by its text or by its likelihood, its files do not tell "
             f"how: it could be {', '.join(LANGUAGE_MODEL_FORMATS)}. Say which with --as FORMAT (dpo also needs "
             f"--ref-model). {_DESCRIBE}"
-        )
-    if (architecture or "").endswith("ForConditionalGeneration"):
-        return (
-            f"{where} is an encoder-decoder ({architecture}) without a score head. If it is a SteamSHP preference "
-            f"model, pass --as steamshp. {_DESCRIBE}"
         )
     return (
         f"{where} is no reward model that we know: its config says {architecture or 'no architecture'} (model type "
@@ -87,3 +87,8 @@ def last_resort(checkpoint: Checkpoint) -> str:
 def _glimpse(checkpoint: Checkpoint) -> str:
     names = sorted(checkpoint.tensors)
     return ", ".join([names[0], "…", names[-1]] if len(names) > 2 else names)
+
+
+def _two_halves(checkpoint: Checkpoint) -> bool:
+    """Whether it is an encoder-decoder; models of pictures and text are named alike."""
+    return bool(checkpoint.config.get("is_encoder_decoder", checkpoint.model_type in ("t5", "mt5", "umt5")))

@@ -8,7 +8,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
@@ -297,16 +297,20 @@ def require_pickle_permission(root: Path, pickles: Iterable[str], allow_pickle: 
     require_safe_torch()
 
 
-def find_weights(root: Path) -> tuple[str, ...]:
+def find_weights(root: Path, elsewhere: Collection[str] = ()) -> tuple[str, ...]:
     """Names of the files that hold the weights, safetensors first, in a fixed order. None is opened.
+
+    Args:
+        root: the checkpoint folder.
+        elsewhere: names of files that count as there, because another place has them.
 
     Raises:
         LoadRefusedError: when there are none, or a shard is missing or lies elsewhere.
     """
-    if (root / SINGLE).exists() or (root / SINGLE).is_symlink():
-        return _present(root, [SINGLE])
+    if SINGLE in elsewhere or (root / SINGLE).exists() or (root / SINGLE).is_symlink():
+        return _present(root, [SINGLE], elsewhere)
     if (root / INDEX).exists():
-        return _present(root, _shards(root, INDEX, ".safetensors"))
+        return _present(root, _shards(root, INDEX, ".safetensors"), elsewhere)
     if (root / PICKLE_SINGLE).exists() or (root / PICKLE_SINGLE).is_symlink():
         return _present(root, [PICKLE_SINGLE])
     if (root / PICKLE_INDEX).exists():
@@ -382,9 +386,9 @@ def _shards(root: Path, index: str, suffix: str) -> list[str]:
     return names
 
 
-def _present(root: Path, names: list[str]) -> tuple[str, ...]:
+def _present(root: Path, names: list[str], elsewhere: Collection[str] = ()) -> tuple[str, ...]:
     paths = {name: resolve_inside(root, name) for name in names}
-    missing = [name for name, path in paths.items() if not path.is_file()]
+    missing = [name for name, path in paths.items() if name not in elsewhere and not path.is_file()]
     if missing:
         raise LoadRefusedError(
             f"{root} lacks {len(missing)} of {len(names)} weight files: {_some(missing)}. "

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rmaudit.models.interface import ModelBlock, SelfCheck
 
+CHANGE_REWARDS = ("format", "attributes", "step_aggregate", "beta", "quantize")
+"""Loading options that change rewards and are not told by the model's identity."""
+
 Status = Literal["started", "complete", "failed", "interrupted"]
 
 
@@ -81,6 +84,7 @@ class Manifest(BaseModel):
             "template": self.model.template,
             "max_length": self.model.max_length,
             "batch_size": self.batch_size,
+            **{name: _listed(self.options.get(name)) for name in CHANGE_REWARDS},
             **self.settings.model_dump(),
             "plan": self.plan_sha256,
         }
@@ -88,3 +92,8 @@ class Manifest(BaseModel):
     def resume_command(self, folder: Path) -> str:
         """The command that goes on with this run in its folder."""
         return f"{self.run.command} --out {shlex.quote(str(folder))} --resume"
+
+
+def _listed(value: Any) -> Any:
+    """A value as JSON gives it back."""
+    return list(value) if isinstance(value, tuple) else value

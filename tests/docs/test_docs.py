@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any, get_args
 
 import pytest
@@ -17,7 +18,7 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 
 import rmaudit
-from builders import reference
+from builders import formats, head_spec, pages, reference
 from rmaudit import errors
 from rmaudit.cli.main import app
 from rmaudit.policy import DEFAULT_POLICY, Bands, GatePolicy, MeasurementPolicy, load_policy
@@ -43,9 +44,8 @@ from rmaudit.suites.finding import (
     Histogram,
     Ruler,
 )
+from tests.docs.pages import DOCS, ROOT, blocks, read, section, table_keys
 
-ROOT = Path(__file__).resolve().parents[2]
-DOCS = ROOT / "docs"
 PAGES = sorted(
     [*DOCS.glob("*.md"), *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG", "SECURITY"))]
 )
@@ -53,51 +53,41 @@ COMMANDS = {"rmaudit": typer.main.get_command(app), **dict(reference.commands(ty
 DESIGNS = get_args(get_args(spec.AnyDesign)[0])
 
 
-def read(name: str) -> str:
-    return (DOCS / name).read_text(encoding="utf-8")
-
-
 def by_name(path: Path) -> str:
     return str(path.relative_to(ROOT))
-
-
-def blocks(text: str, *languages: str) -> list[str]:
-    found = re.findall(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    return [body for language, body in found if language in languages]
-
-
-def section(text: str, title: str) -> str:
-    """The text below a heading, up to the next one of the same or a higher level."""
-    heading = re.search(rf"^(#+) {re.escape(title)}\n", text, re.MULTILINE)
-    assert heading, f"there is no section {title!r}"
-    return re.split(rf"^#{{1,{len(heading[1])}}} ", text[heading.end() :], maxsplit=1, flags=re.MULTILINE)[0]
-
-
-def table_keys(text: str) -> set[str]:
-    """What stands in code in the first column of the tables."""
-    rows = [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| ")]
-    return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
 
 
 def fields(*models: type[BaseModel]) -> list[str]:
     return [field.alias or name for model in models for name, field in model.model_fields.items()]
 
 
-def test_the_command_reference_is_current() -> None:
-    assert read("commands.md") == reference.render(), "run: python -m builders.reference"
+@pytest.mark.parametrize("builder", [reference, formats, head_spec], ids=lambda builder: builder.__name__)
+def test_what_is_generated_is_current(builder: ModuleType) -> None:
+    assert read(builder.PAGE.name) == builder.render(), f"run: python -m {builder.__name__}"
 
 
-def test_a_stale_reference_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = tmp_path / "commands.md"
-    page.write_text(reference.render() + "stale", encoding="utf-8")
-    monkeypatch.setattr(reference, "PAGE", page)
-    monkeypatch.setattr("sys.argv", ["reference", "--check"])
+@pytest.mark.parametrize("builder", [reference, formats, head_spec], ids=lambda builder: builder.__name__)
+def test_a_stale_page_is_noticed(builder: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page, current = tmp_path / builder.PAGE.name, builder.render()
+    page.write_text(current.replace("|", "stale |"), encoding="utf-8")
+    monkeypatch.setattr(builder, "PAGE", page)
+    monkeypatch.setattr("sys.argv", ["builder", "--check"])
     with pytest.raises(SystemExit) as stop:
-        reference.main()
+        builder.main()
     assert stop.value.code not in (0, None)
-    monkeypatch.setattr("sys.argv", ["reference"])
-    reference.main()
-    assert page.read_text(encoding="utf-8") == reference.render()
+    page.write_text(current, encoding="utf-8")
+    builder.main()
+
+
+@pytest.mark.parametrize("builder", [reference, formats, head_spec], ids=lambda builder: builder.__name__)
+def test_a_stale_page_is_written_anew(builder: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page, current = tmp_path / builder.PAGE.name, builder.render()
+    before, mark, rest = current.partition(pages.BEGIN)
+    page.write_text(f"{before}{mark} stale {pages.END}{rest.partition(pages.END)[2]}", encoding="utf-8")
+    monkeypatch.setattr(builder, "PAGE", page)
+    monkeypatch.setattr("sys.argv", ["builder"])
+    builder.main()
+    assert page.read_text(encoding="utf-8") == current
 
 
 @pytest.mark.parametrize("name", COMMANDS)

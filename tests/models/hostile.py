@@ -32,10 +32,8 @@ class Case:
 
     name: str
     write: Write
-    pickled: bool = False
-    """Whether its weights are pickles, so that it must be refused with and without ``--allow-pickle``."""
     says: str = ""
-    """Pattern that the refusal (with ``--allow-pickle``) must hold: it was refused for what it is."""
+    """Pattern that the refusal must hold: it was refused for what it is."""
     exit_code: int = 3
     """0 for what is hostile only to those who open it, and is never opened."""
     needs_torch: bool = False
@@ -45,13 +43,11 @@ class Case:
 CASES: list[Case] = []
 
 
-def case(
-    says: str, *, pickled: bool = False, exit_code: int = 3, needs_torch: bool = False
-) -> Callable[[Write], Write]:
+def case(says: str, *, exit_code: int = 3, needs_torch: bool = False) -> Callable[[Write], Write]:
     """Add a function to the corpus."""
 
     def add(write: Write) -> Write:
-        CASES.append(Case(write.__name__, write, pickled, says, exit_code, needs_torch))
+        CASES.append(Case(write.__name__, write, says, exit_code, needs_torch))
         return write
 
     return add
@@ -75,32 +71,32 @@ def code(marker: Path) -> str:
 # Pickles that a loader of weights might open
 
 
-@case("asks for posix.mkdir", pickled=True)
+@case("asks for posix.mkdir")
 def raw_pickle(root: Path, marker: Path) -> None:
     (root / "model.safetensors").unlink()
     (root / "pytorch_model.bin").write_bytes(pickle.dumps({"score.weight": Payload(marker)}))
 
 
-@case("asks for posix.mkdir", pickled=True)
+@case("asks for posix.mkdir")
 def raw_pickle_of_protocol_0(root: Path, marker: Path) -> None:
     (root / "model.safetensors").unlink()
     (root / "pytorch_model.bin").write_bytes(pickle.dumps(Payload(marker), protocol=0))
 
 
-@case("asks for posix.mkdir", pickled=True)
+@case("asks for posix.mkdir")
 def torch_file(root: Path, marker: Path) -> None:
     state: dict[str, Any] = load_file(root / "model.safetensors")
     (root / "model.safetensors").unlink()
     torch.save(state | {"zz": Payload(marker)}, root / "pytorch_model.bin")
 
 
-@case("asks for posix.mkdir", pickled=True)
+@case("asks for posix.mkdir")
 def torch_file_of_protocol_4(root: Path, marker: Path) -> None:
     (root / "model.safetensors").unlink()
     torch.save({"a": Payload(marker)}, root / "pytorch_model.bin", pickle_protocol=4)
 
 
-@case("asks for posix.mkdir", pickled=True)
+@case("asks for posix.mkdir")
 def one_of_the_shards(root: Path, marker: Path) -> None:
     state = load_file(root / "model.safetensors")
     (root / "model.safetensors").unlink()
@@ -110,14 +106,14 @@ def one_of_the_shards(root: Path, marker: Path) -> None:
     (root / safety.PICKLE_INDEX).write_text(json.dumps({"metadata": {}, "weight_map": weight_map}))
 
 
-@case("since 1.6", pickled=True)
+@case("since 1.6")
 def legacy_torch_file(root: Path, marker: Path) -> None:
     state: dict[str, Any] = load_file(root / "model.safetensors")
     (root / "model.safetensors").unlink()
     torch.save(state | {"zz": Payload(marker)}, root / "pytorch_model.bin", _use_new_zipfile_serialization=False)
 
 
-@case("TorchScript", pickled=True)
+@case("TorchScript")
 def torchscript(root: Path, marker: Path) -> None:
     (root / "model.safetensors").unlink()
     write_torch_file(root / "pytorch_model.bin", state_pickle(), {"constants.pkl": b"\x80\x02).", "code/a.py": b""})
@@ -224,7 +220,7 @@ def bomb(
             (root / "model.safetensors").unlink()
             write_torch_file(root / "pytorch_model.bin", make(), more, deflate=deflate)
 
-        CASES.append(Case(make.__name__, write, pickled=True, says=says))
+        CASES.append(Case(make.__name__, write, says=says))
         return make
 
     return add
@@ -296,7 +292,7 @@ def deflated_pickle() -> bytes:
     return b"\x80\x02" + text("a" * (30 << 20)) + b"."
 
 
-@case("compressed", pickled=True)
+@case("compressed")
 def deflated_data(root: Path, marker: Path) -> None:
     (root / "model.safetensors").unlink()
     size = 128 << 20
@@ -314,7 +310,7 @@ def record_outside() -> bytes:
     return state_pickle()
 
 
-@case("over another", pickled=True)
+@case("over another")
 def overlapping_records(root: Path, marker: Path) -> None:
     (root / "model.safetensors").unlink()
     path = root / "pytorch_model.bin"
@@ -325,7 +321,7 @@ def overlapping_records(root: Path, marker: Path) -> None:
     path.write_bytes(raw[: second - 4] + place + raw[second:])
 
 
-@case("announces", pickled=True)
+@case("announces")
 def directory_of_millions(root: Path, marker: Path) -> None:
     (root / "model.safetensors").unlink()
     end64 = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 1 << 40, 1 << 40, 1 << 46, 4)
@@ -612,7 +608,7 @@ def absurd(name: str, **entries: Any) -> None:
     def write(root: Path, marker: Path) -> None:
         edit_json(root / "config.json", **entries)
 
-    CASES.append(Case(f"absurd_{name}", write, says="does not belong to its weights"))
+    CASES.append(Case(f"absurd_{name}", write, says="makes no sense for its weights"))
 
 
 absurd("layers", num_hidden_layers=10_000_000)

@@ -18,7 +18,7 @@ from typing import Any
 def serve() -> None:
     """Answer requests until the input ends."""
     import rmaudit.cli.console
-    import rmaudit.models.load
+    import rmaudit.models.inspection
     import rmaudit.scoring.file  # noqa: F401
 
     assert "torch" not in sys.modules, "a refusal must not need torch"

@@ -43,6 +43,7 @@ class Runner:
 
     def __init__(self, place: Path) -> None:
         self.place = place
+        self.out = place / "out.jsonl"
         (place / "in.jsonl").write_text(json.dumps(LINE) + "\n")
         self.server = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("hostile_runner.py"))],
@@ -53,16 +54,18 @@ class Runner:
         )
 
     def score(self, root: Path, *options: str, seconds: float = SECONDS) -> Outcome:
+        return self.run("score", str(root), str(self.place / "in.jsonl"), "-o", str(self.out), *options, seconds=seconds)
+
+    def run(self, *args: str, seconds: float = SECONDS) -> Outcome:
         assert self.server.stdin is not None
         assert self.server.stdout is not None
-        log, out = self.place / "log", self.place / "out.jsonl"
-        args = ["score", str(root), str(self.place / "in.jsonl"), "-o", str(out), *options]
+        log = self.place / "log"
         request = {"args": args, "cwd": str(self.place), "log": str(log), "seconds": seconds}
         self.server.stdin.write(json.dumps(request) + "\n")
         self.server.stdin.flush()
         answer: dict[str, Any] = json.loads(self.server.stdout.readline())
         said = re.sub(r"\s+", " ", log.read_text(errors="replace"))
-        out.unlink(missing_ok=True)
+        self.out.unlink(missing_ok=True)
         return Outcome(answer["code"], answer["seconds"], answer["peak"], said)
 
 
@@ -80,14 +83,20 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def check(chosen: hostile.Case, runner: Runner, sound: Path, place: Path) -> None:
+    """Look at the checkpoint and score with it, without and with the permission to read pickles."""
     root, marker = hostile.make(chosen, sound, place)
-    for options in ((), ("--allow-pickle",)) if chosen.pickled else (("--allow-pickle",),):
-        outcome = runner.score(root, *options, seconds=SECONDS + IMPORT_SECONDS * chosen.needs_torch)
+    seconds = SECONDS + IMPORT_SECONDS * chosen.needs_torch
+    outcomes = [
+        runner.run("inspect", str(root), seconds=seconds),
+        runner.score(root, seconds=seconds),
+        runner.score(root, "--allow-pickle", seconds=seconds),
+    ]
+    for outcome in outcomes:
         assert not marker.exists(), f"code ran: {outcome}"
         assert outcome.code == chosen.exit_code, outcome
         assert outcome.peak < BYTES, outcome
         assert "internal error" not in outcome.said, outcome
-        assert re.search(chosen.says if options else "--allow-pickle", outcome.said), outcome
+        assert re.search(chosen.says, outcome.said), outcome
 
 
 @pytest.mark.parametrize("chosen", TORCH_FREE, ids=lambda case: case.name)

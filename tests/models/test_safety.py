@@ -6,6 +6,7 @@ import pickle
 import re
 import shutil
 import struct
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -153,26 +154,24 @@ def test_identity_is_content_and_not_name(llama: Path, copy_of: Copy) -> None:
     assert load(str(root)).identity.sha256 != before.sha256
 
 
-class Payload:
-    def __init__(self, target: Path) -> None:
-        self.target = target
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.target),)
-
-
 def test_a_pickle_runs_nothing_with_or_without_the_flag(llama: Path, copy_of: Copy, tmp_path: Path) -> None:
     root, touched = copy_of(llama), tmp_path / "touched"
     (root / "model.safetensors").unlink()
-    (root / "pytorch_model.bin").write_bytes(pickle.dumps({"score.weight": Payload(touched)}))
+    weights = root / "pytorch_model.bin"
+    for write in (lambda state: weights.write_bytes(pickle.dumps(state)), lambda state: torch.save(state, weights)):
+        write({"score.weight": hostile.Payload(touched)})
+        for options in (LoadOptions(), LoadOptions(allow_pickle=True)):
+            with pytest.raises(LoadRefusedError, match=r"not a plain file of tensors.*asks for posix\.mkdir"):
+                load(str(root), options)
+    assert not touched.exists()
+
+
+def test_plain_tensors_in_a_pickle_still_need_the_flag(llama: Path, copy_of: Copy) -> None:
+    root = copy_of(llama)
+    torch.save(load_file(root / "model.safetensors"), root / "pytorch_model.bin")
+    (root / "model.safetensors").unlink()
     with pytest.raises(LoadRefusedError, match="--allow-pickle"):
         load(str(root))
-    with pytest.raises(LoadRefusedError, match="not a plain file of tensors"):
-        load(str(root), LoadOptions(allow_pickle=True))
-    torch.save({"score.weight": Payload(touched)}, root / "pytorch_model.bin")
-    with pytest.raises(LoadRefusedError, match="not a plain file of tensors"):
-        load(str(root), LoadOptions(allow_pickle=True))
-    assert not touched.exists()
 
 
 def test_plain_tensors_in_a_pickle_score_the_same(llama: Path, copy_of: Copy) -> None:
@@ -216,7 +215,7 @@ def test_code_in_a_checkpoint_is_not_run(llama: Path, copy_of: Copy, tmp_path: P
     model = load(str(root))
     assert model.score(conversations) == pytest.approx(load(str(llama)).score(conversations), abs=1e-6)
     assert not touched.exists()
-    assert any("auto_map" in line for line in model.facts.evidence) == (where == "config.json")
+    assert any("auto_map" in line and "not run" in line for line in model.facts.risks)
 
 
 def test_an_unknown_model_type_with_code_is_refused(llama: Path, copy_of: Copy, tmp_path: Path) -> None:
@@ -250,14 +249,14 @@ def test_a_template_cannot_reach_python(llama: Path, copy_of: Copy) -> None:
         load(str(root))
 
 
-def test_a_template_that_does_not_end_is_given_up(llama: Path, copy_of: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_template_that_does_not_end_is_given_up(llama: Path, copy_of: Copy) -> None:
     root = copy_of(llama)
-    # Ends after some seconds, so that the test leaves nothing running; the limit is far below.
-    loop = "{% for i in range(20000) %}{% for j in range(300) %}{% endfor %}{% endfor %}"
+    loop = "{% for i in range(20000) %}{% for j in range(20000) %}{% endfor %}{% endfor %}"
     (root / "chat_template.jinja").write_text(loop + tiny.TEMPLATE)
-    monkeypatch.setattr("rmaudit.models.conversation_input.TEMPLATE_SECONDS", 0.05)
-    with pytest.raises(LoadRefusedError, match=r"more than 0\.05 seconds"):
+    began = time.monotonic()
+    with pytest.raises(LoadRefusedError, match="chat template"):
         load(str(root))
+    assert time.monotonic() - began < 8
 
 
 def test_finding_pickles_needs_no_permission_and_no_torch(tmp_path: Path) -> None:

@@ -44,7 +44,17 @@ def classifier_spec(checkpoint: Checkpoint, outputs: tuple[Output, ...] = (Outpu
 def classifier_reading(
     checkpoint: Checkpoint, spec: HeadSpec, risks: tuple[str, ...] = (), head: tuple[Tensor, ...] | None = None
 ) -> Reading:
-    """The reading of a sequence classifier; `head` is its own when not given."""
+    """The reading of a sequence classifier; `head` is its own when not given.
+
+    Raises:
+        LoadRefusedError: when it is of a class that is not the library's.
+    """
+    if _heads.classifies(checkpoint) and not _heads.is_library_class(checkpoint):
+        raise LoadRefusedError(
+            f"{checkpoint.root} is a {checkpoint.architecture} of model type {checkpoint.model_type}, which is not part "
+            "of transformers; loaded as another class it would score differently. Describe its head with --head-spec "
+            "FILE, or pass a function that scores with its own code as python:FILE.py:NAME."
+        )
     reading = spec_reading(checkpoint, spec, risks)
     pad = checkpoint.config.get("pad_token_id")
     pooling = reading.pooling
@@ -71,17 +81,10 @@ def load_classifier(checkpoint: Checkpoint, detection: Detection, source: str, o
     """Load a sequence classifier.
 
     Raises:
-        LoadRefusedError: when any weight is missing, of another shape or left over, or it is of a class that is not
-            the library's.
+        LoadRefusedError: when any weight is missing, of another shape or left over.
     """
     spec = detection.reading.spec
     assert spec is not None, "classifiers are described by a head spec"
-    if _heads.classifies(checkpoint) and not _heads.is_library_class(checkpoint):
-        raise LoadRefusedError(
-            f"{checkpoint.root} is a {checkpoint.architecture}, a class that is not part of transformers; loaded as "
-            "another it would score differently. Describe its head with --head-spec FILE, or pass a function that "
-            "scores with its own code as python:FILE.py:NAME."
-        )
     if spec.position == "last-not-padding":
         return load_decoder(
             checkpoint, detection, source, options, spec, library=lambda model, head: _library_reward(model, head, spec)

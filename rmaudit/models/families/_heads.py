@@ -30,8 +30,12 @@ _OUTPUTS = ("classifier.weight", "classifier.out_proj.weight", "classification_h
 
 
 def classifies(checkpoint: Checkpoint, what: str = "ForSequenceClassification") -> bool:
-    """Whether the config declares a classifier of the transformers library."""
-    return (checkpoint.architecture or "").endswith(what)
+    """Whether the config declares a classifier of the transformers library.
+
+    One of a class of its own, whose code the user allows to run, is none.
+    """
+    own = bool(checkpoint.code) and what == "ForSequenceClassification" and not is_library_class(checkpoint)
+    return (checkpoint.architecture or "").endswith(what) and not own
 
 
 def is_library_class(checkpoint: Checkpoint) -> bool:

@@ -50,9 +50,8 @@ class PairHead(Head):
         """Margins of a batch; see `Head`. The mean over the model's tasks, which are criteria of equal weight."""
         import torch
 
-        source, first, second = (
-            picked(states, rows, [row.encoded.marks for row in rows]).unflatten(0, (-1, 3)).unbind(1)
-        )
+        found = picked(states, rows, [row.encoded.marks for row in rows])
+        source, first, second = found.reshape(len(rows), len(_MARKS), -1).unbind(dim=1)
         left, right = (apply_layers(torch.cat([source, one], dim=-1), self._layers) for one in (first, second))
         return [Values(float(margin)) for margin in (left - right).double().mean(dim=-1).cpu()]
 

@@ -132,7 +132,10 @@ T5: dict[str, Any] = {
 def _t5(name: str = "") -> Any:
     from transformers import AutoModelForSeq2SeqLM
 
-    return c.shake(AutoModelForSeq2SeqLM.from_config(c.library_config(T5), dtype=torch.float32), name, std=1.2)
+    made = AutoModelForSeq2SeqLM.from_config(c.library_config(T5), dtype=torch.float32)
+    # The library ties the output layer to the embedding whatever the config says; files of this family hold both.
+    made.lm_head.weight = torch.nn.Parameter(made.lm_head.weight.detach().clone())
+    return c.shake(made, name, std=1.2)
 
 
 def _write_shp(root: Path) -> None:
