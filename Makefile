@@ -19,8 +19,10 @@ lint: $(VENV)/.dev-installed  ## Style, docstrings, format
 types: $(VENV)/.dev-installed  ## mypy, strict
 	$(BIN)/mypy
 
-docs: $(VENV)/.dev-installed  ## Write the command reference anew
+docs: $(VENV)/.dev-installed  ## Write the generated pages anew
 	$(BIN)/python -m builders.reference
+	$(BIN)/python -m builders.formats
+	$(BIN)/python -m builders.head_spec
 
 format: $(VENV)/.dev-installed
 	$(BIN)/ruff check --fix .

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import textwrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,7 +32,7 @@ def inspect(
     its index of tensors, no code runs. With --self-test the model is loaded and tried. Exit code 3 when it would be
     refused, or the self-test fails.
     """
-    from rmaudit.cli.console import tell, write
+    from rmaudit.cli.console import tell_line, width, write
     from rmaudit.errors import LoadRefusedError, SelfTestError
     from rmaudit.models import selftest
     from rmaudit.models.inspection import inspect as look
@@ -44,7 +46,8 @@ def inspect(
     if json:
         write(found.model_dump_json(indent=2).encode() + b"\n")
     else:
-        tell(_told(found))
+        for line in _told(found, width(sys.stdout)):
+            tell_line(line)
     if found.problem:
         raise LoadRefusedError(found.problem)
     failed = selftest.stopping(found.self_test or [])
@@ -52,8 +55,10 @@ def inspect(
         raise SelfTestError(f"The self-test of {source} failed: {selftest.told(failed)}")
 
 
-def _told(found: Inspection) -> str:
-    """The inspection as lines of a label and its value."""
+def _told(found: Inspection, columns: int) -> list[str]:
+    """The inspection as lines of a label and its value; only the command to copy is never broken."""
+    from rmaudit.reporting.text import clean
+
     lines = [
         ("Format", found.format),
         ("Because", *found.evidence),
@@ -72,11 +77,19 @@ def _told(found: Inspection) -> str:
         *([("Missing", found.missing)] if found.missing else []),
         *([("Refused", found.problem)] if found.problem else []),
         *([("Self-test", *map(_check, found.self_test))] if found.self_test is not None else []),
-        ("Next", found.next),
     ]
-    return "\n".join(
-        f"{label + ':' if i == 0 else '':<12} {value}" for label, *values in lines for i, value in enumerate(values)
-    )
+    return [
+        textwrap.fill(
+            clean(value),
+            columns,
+            initial_indent=f"{label + ':' if i == 0 else '':<13}",
+            subsequent_indent=" " * 13,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for label, *values in lines
+        for i, value in enumerate(values)
+    ] + [f"{'Next:':<13}{found.next}"]
 
 
 def _check(check: SelfCheck) -> str:

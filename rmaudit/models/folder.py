@@ -295,6 +295,12 @@ def _refuse_foreign(root: Path, names: frozenset[str]) -> None:
             "Convert it with NeMo's own export to a Hugging Face checkpoint, or serve it and score through the "
             f"server. {_ADVICE}"
         )
+    rounded = sorted(name for name in names if name.endswith(".gguf"))
+    if rounded and not any(name.endswith((".safetensors", *safety.PICKLE_SUFFIXES)) for name in names):
+        raise LoadRefusedError(
+            f"{root} holds its weights as GGUF ({some(rounded)}), a format for inference that drops the head of most "
+            f"reward models and rounds the rest. Pass the checkpoint that it was made from. {_ADVICE}"
+        )
     trees = sorted(name for name in names if "decision_tree" in name and name.endswith((".pkl", ".pickle", ".joblib")))
     if trees:
         raise LoadRefusedError(

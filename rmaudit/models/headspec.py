@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -111,10 +113,8 @@ class InputSpec(_Spec):
 
 
 class Steps(_Spec):
-    """How the answer of a process reward model falls into steps, and how their values become one."""
+    """How the values at several positions, the steps of an answer, become one."""
 
-    separator: str
-    """Text that parts the steps of an answer; an answer without it is one step."""
     aggregate: Aggregate
     """The last or least value, their mean or product, or their mean with weights ``softmax(-value / 0.1)``."""
 
@@ -142,6 +142,14 @@ class HeadSpec(_Spec):
     """How a conversation is written out; not given: in the tokenizer's chat template."""
     steps: Steps | None = None
     """For a process reward model, which is read at several positions; not given: the last of them counts."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.position.endswith("token") and self.token is None:
+            raise ValueError(f"position {self.position} needs token: an id, a token's text, eos or pad")
+        if self.position.startswith(("every", "before-every")) and self.steps is None:
+            raise ValueError(f"position {self.position} needs steps: how their values become one")
+        return self
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -221,7 +229,7 @@ def check_shapes(checkpoint: Checkpoint, spec: HeadSpec, outputs: int | None = N
         raise LoadRefusedError(
             f"{checkpoint.root} gives {width} numbers a conversation ({checkpoint.canonical[spec.layers[-1].weight]}), "
             f"and {wanted} {'was' if wanted == 1 else 'were'} expected. Which of them is the reward is not for us to "
-            "guess: describe the head with --head-spec FILE."
+            "guess: name each of them under outputs in a description of the head (--head-spec FILE)."
         )
 
 
@@ -248,10 +256,34 @@ def read_head_spec(path: str) -> HeadSpec:
     try:
         return HeadSpec.model_validate(told)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, entry['loc'])) or 'the file'}: {entry['msg']}" for entry in error.errors()[:5]
-        )
+        problems = "; ".join(_problem(entry) for entry in error.errors()[:5])
         raise UsageError(f"{path} does not describe a head ({problems}). {EXAMPLE}") from error
+
+
+_PARTS: dict[str, type[_Spec]] = {
+    "layers": Layer,
+    "outputs": Output,
+    "normalisation": Normalisation,
+    "input": InputSpec,
+    "steps": Steps,
+}
+
+
+def _problem(entry: Any) -> str:
+    """One mistake in a description: where, what, and what was probably meant."""
+    place = [part for part in entry["loc"] if isinstance(part, str)]
+    where = ".".join(map(str, entry["loc"])) or "the file"
+    if entry["type"] == "extra_forbidden":
+        known = list((_PARTS.get(place[0], HeadSpec) if len(place) > 1 else HeadSpec).model_fields)
+        return f"{where}: there is no such key.{_close(place[-1], known)} It may be {', '.join(known)}"
+    said = str(entry["msg"]).removeprefix("Value error, ")
+    known = re.findall("'([^']+)'", str(entry.get("ctx", {}).get("expected", "")))
+    return f"{where}: {said[:1].lower()}{said[1:]}{_close(str(entry['input']), known, '. ').rstrip()}"
+
+
+def _close(word: str, known: list[str], before: str = " ") -> str:
+    match = difflib.get_close_matches(word[:100], known, n=1)
+    return f"{before}Did you mean {match[0]}?" if match else ""
 
 
 EXAMPLE = "A head of one layer is: layers: [{weight: reward_head.weight}]"

@@ -7,7 +7,6 @@ of which the hub sends the beginning, and the digests of the files are known to 
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -83,7 +82,10 @@ def _looked(source: HubSource, allow_pickle: bool, code: bool) -> Downloaded:
 
     found = _fetched(source, offline=False, allow_pickle=allow_pickle, code=code, weights=False)
     info = HfApi().model_info(source.repo, revision=found.commit, files_metadata=True)
-    weights = [file for file in info.siblings or () if fnmatch(file.rfilename, WEIGHTS) and "/" not in file.rfilename]
+    files = [file for file in info.siblings or () if "/" not in file.rfilename]
+    weights = [file for file in files if fnmatch(file.rfilename, WEIGHTS)]
+    if not weights and not allow_pickle:
+        _refuse_pickles(source, [file.rfilename for file in files])
     absent = {
         file.rfilename: file.lfs.sha256
         for file in weights
@@ -101,7 +103,7 @@ def _looked(source: HubSource, allow_pickle: bool, code: bool) -> Downloaded:
 
 
 def _fetched(source: HubSource, offline: bool, allow_pickle: bool, code: bool, weights: bool) -> Downloaded:
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import HfApi, snapshot_download
 
     def fetch(revision: str | None, wanted: list[str], ignored: list[str]) -> Path:
         return Path(
@@ -123,15 +125,14 @@ def _fetched(source: HubSource, offline: bool, allow_pickle: bool, code: bool, w
         needless = [pattern for pattern, better in _SAME.items() if any((folder / name).is_file() for name in better)]
         fetch(commit, list(PICKLES), [*_BELOW, *_TRAINING, *needless])
     elif weights and not offline and not any(folder.glob(WEIGHTS)):
-        _refuse_pickles(source, commit)
+        _refuse_pickles(source, HfApi().list_repo_files(source.repo, revision=commit))
     return Downloaded(folder, commit)
 
 
-def _refuse_pickles(source: HubSource, commit: str) -> None:
-    from huggingface_hub import HfApi
-
-    names = [name for name in HfApi().list_repo_files(source.repo, revision=commit) if "/" not in name]
-    pickles = sorted(name for name in names if safety.is_pickle(name) and not name.startswith("training_args"))
+def _refuse_pickles(source: HubSource, names: list[str]) -> None:
+    """Refuse when the weights are among the files that were not fetched."""
+    own = [name for name in names if safety.is_pickle(name) and "/" not in name]
+    pickles = sorted(name for name in own if not any(fnmatch(name, pattern) for pattern in _TRAINING))
     if pickles:
         raise LoadRefusedError(
             f"{source.repo} holds its weights as pickles ({some(pickles)}), and a pickle can run code when it is "
@@ -165,14 +166,14 @@ def _told(source: HubSource, offline: bool, ask: Callable[[], T]) -> T:
 def _quiet() -> Iterator[None]:
     """Keep the library's progress bars and warnings off the terminal."""
     from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from huggingface_hub.utils import logging as library
 
-    shown, logger = not are_progress_bars_disabled(), logging.getLogger("huggingface_hub")
-    level = logger.level
+    shown, level = not are_progress_bars_disabled(), library.get_verbosity()
     disable_progress_bars()
-    logger.setLevel(logging.ERROR)
+    library.set_verbosity_error()
     try:
         yield
     finally:
-        logger.setLevel(level)
+        library.set_verbosity(level)
         if shown:
             enable_progress_bars()

@@ -178,8 +178,14 @@ class ImplicitNetwork(Network):
         return [self._values(ours - theirs, row) for ours, theirs, row in zip(policy, reference, rows, strict=True)]
 
     def library(self, inputs: Inputs, row: Row) -> float | None:
-        """The reward by the library's own forward passes, with the logits of all tokens at once."""
+        """The reward by the library's own forward passes, with the logits of all tokens at once.
+
+        There is nothing to compare in another type than float32: the output layer is read here in that one.
+        """
         import torch
+
+        if self.model.dtype != torch.float32:
+            return None
 
         positions = _targets(row.encoded)
         ids = torch.tensor([int(row.encoded.ids[i]) for i in positions])

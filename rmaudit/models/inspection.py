@@ -136,8 +136,9 @@ def _written(checkpoint: Checkpoint, detection: Detection, options: LoadOptions)
         if not checkpoint.tokenizes:
             return _Written(reading.template, missing=f"{checkpoint.root} has no tokenizer. Save it there too.")
         tokenizer = load_tokenizer(checkpoint)
-        if reading.spec is None and reading.template is not None:
-            return _Written(reading.template)
+        own = reading.spec is None or not (spec.pair or spec.template or options.template)
+        if own and reading.template is not None:
+            return _Written(reading.template)  # the format's own text, which is no template
         if not spec.pair or options.template is not None:
             try:
                 chosen_template(checkpoint, tokenizer, spec, options.template)

@@ -27,6 +27,9 @@ Unit = Literal["margin", "probability"]
 """Of a preference: a difference of two scores (0 is indifferent), or the probability that the first response is the
 better one (0.5 is indifferent)."""
 
+ORDERS = ("shown first", "shown second")
+"""Attributes: what a reward owes to the order with the response before the fixed one, and to the other."""
+
 RISKS = (
     "a pairwise model: it compares two responses and has no reward for one alone",
     f"rewards are margins over the fixed response {REPLY!r} to the same prompt, averaged over both orders, so an "
@@ -106,7 +109,7 @@ class PairwiseModel(RewardModel):
                 is preferred: a margin, or the log-odds of the first.
             unit: of a preference.
         """
-        self.facts = replace(orders.facts, attributes=("shown first", "shown second"), additive=True)
+        self.facts = replace(orders.facts, attributes=ORDERS, additive=True)
         self.unit = unit
         self._orders = orders
 
@@ -159,7 +162,7 @@ class PairwiseModel(RewardModel):
         if first.reward is None or second.reward is None:
             return _failed(first, second)
         # The second order asks about the rival, so its sign is turned round.
-        parts = {"shown first": first.reward / 2, "shown second": -second.reward / 2}
+        parts = dict(zip(ORDERS, (first.reward / 2, -second.reward / 2), strict=True))
         return Scored(sum(parts.values()), tokens=first.tokens, attributes=parts)
 
     def _preference(self, first: Scored, second: Scored) -> Scored:

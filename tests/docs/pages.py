@@ -7,6 +7,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
+PAGES = sorted(
+    [*DOCS.glob("*.md"), *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG", "SECURITY"))]
+)
 
 
 def read(name: str) -> str:
@@ -29,3 +32,7 @@ def table_keys(text: str) -> set[str]:
     """What stands in code in the first column of the tables."""
     rows = [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| ")]
     return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+
+
+def by_name(path: Path) -> str:
+    return str(path.relative_to(ROOT))

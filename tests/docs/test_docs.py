@@ -44,17 +44,10 @@ from rmaudit.suites.finding import (
     Histogram,
     Ruler,
 )
-from tests.docs.pages import DOCS, ROOT, blocks, read, section, table_keys
+from tests.docs.pages import DOCS, PAGES, ROOT, blocks, by_name, read, section, table_keys
 
-PAGES = sorted(
-    [*DOCS.glob("*.md"), *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG", "SECURITY"))]
-)
 COMMANDS = {"rmaudit": typer.main.get_command(app), **dict(reference.commands(typer.main.get_command(app)))}
 DESIGNS = get_args(get_args(spec.AnyDesign)[0])
-
-
-def by_name(path: Path) -> str:
-    return str(path.relative_to(ROOT))
 
 
 def fields(*models: type[BaseModel]) -> list[str]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 import re
-import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,9 +16,12 @@ from typer.testing import CliRunner
 from builders import formats
 from rmaudit.cli import options
 from rmaudit.cli.main import app
-from rmaudit.models.inspection import Inspection
+from rmaudit.errors import LoadRefusedError
+from rmaudit.models.families import families
+from rmaudit.models.inspection import FLAGS, Inspection
+from rmaudit.models.load import load
 from rmaudit.models.options import LoadOptions
-from tests.docs.pages import ROOT, blocks, read, section, table_keys
+from tests.docs.pages import PAGES, ROOT, blocks, by_name, read, section, table_keys
 from tests.docs.test_head_spec import BACKBONE, EXPECTED_TALKS, expected, write
 from tests.models.rows import ROWS
 
@@ -49,9 +51,9 @@ def test_another_formats_tests_are_not_this_ones(tmp_path: Path) -> None:
 def test_every_loading_option_is_explained() -> None:
     page = read("loading.md") + read("head-spec.md")
     command = options.with_load_options(lambda *, loading: None)
-    names = [re.sub("^", "--", name.replace("_", "-")) for name in command.__annotations__]
-    renamed = {"--format": "--as", "--attributes": "--attribute"}
-    assert not [name for name in names if not re.search(rf"`[^`\n]*{renamed.get(name, name)}\b", page)]
+    flags = [FLAGS.get(name, f"--{name.replace('_', '-')}") for name in command.__annotations__]
+    assert "--as" in flags
+    assert not [flag for flag in flags if not re.search(rf"`[^`\n]*{flag}\b", page)]
 
 
 def test_every_field_of_the_options_is_documented_for_python() -> None:
@@ -85,34 +87,45 @@ def test_what_inspect_says_is_what_the_page_shows(tmp_path: Path, monkeypatch: p
         assert plain(done.stdout) == plain(text)
 
 
-def test_the_example_of_another_package_is_complete(tmp_path: Path) -> None:
+@pytest.fixture
+def other_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The example of the page, installed as a package."""
     page = read("adding-a-format.md")
     (code,), (project,) = blocks(page, "python"), blocks(page, "toml")
-    group, entry = re.findall(r'entry-points\."([\w.]+)"\]\n(.+)', project)[0]
-    site = tmp_path / "site"
-    (site / "acme_rm-1.0.dist-info").mkdir(parents=True)
-    (site / "acme_rm.py").write_text(code, encoding="utf-8")
-    (site / "acme_rm-1.0.dist-info" / "METADATA").write_text("Name: acme-rm\nVersion: 1.0\n", encoding="utf-8")
-    (site / "acme_rm-1.0.dist-info" / "entry_points.txt").write_text(
-        f"[{group}]\n{entry.replace(chr(34), '')}\n", encoding="utf-8"
-    )
+    ((group, points),) = tomllib.loads(project)["project"]["entry-points"].items()
+    entries = "".join(f"{name} = {value}\n" for name, value in points.items())
+    place = tmp_path / "site" / "acme_rm-1.0.dist-info"
+    place.mkdir(parents=True)
+    (place.parent / "acme_rm.py").write_text(code, encoding="utf-8")
+    (place / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-rm\nVersion: 1.0\n", encoding="utf-8")
+    (place / "entry_points.txt").write_text(f"[{group}]\n{entries}", encoding="utf-8")
+    monkeypatch.syspath_prepend(place.parent)
+    families.cache_clear()
+    yield
+    families.cache_clear()
+    sys.modules.pop("acme_rm", None)
+
+
+@pytest.mark.usefixtures("other_package")
+def test_the_example_of_another_package_is_complete(tmp_path: Path) -> None:
+    torch.manual_seed(0)
     head = {"quality.weight": torch.randn(1, 16), "quality.bias": torch.randn(1)}
     root = write(tmp_path / "x", head)
-    script = (
-        "import json, sys, rmaudit; from rmaudit.models.load import load; from rmaudit.models.options import LoadOptions;"
-        "model = load(sys.argv[1], LoadOptions(device='cpu'));"
-        "print(json.dumps([model.facts.format, model.score(json.loads(sys.argv[2]))]))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(root), json.dumps(EXPECTED_TALKS)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)])},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    found, rewards = json.loads(done.stdout)
-    assert found == "acme"
-    wanted = [float(head["quality.weight"] @ states[-1] + head["quality.bias"]) for states in expected(root, BACKBONE)]
-    assert rewards == pytest.approx(wanted, abs=1e-5)
+    model = load(str(root), LoadOptions(device="cpu"))
+    assert model.facts.format == "acme"
+    states = expected(root, BACKBONE)
+    wanted = [float(head["quality.weight"][0] @ own[-1] + head["quality.bias"][0]) for own in states]
+    assert model.score(EXPECTED_TALKS) == pytest.approx(wanted, abs=1e-5)
+    assert "acme" not in [family.format for family in formats.ordered()], "the table is of this package alone"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=by_name)
+def test_formats_named_in_commands_exist(page: Path) -> None:
+    named = re.findall(r"--as ([a-z][\w-]+)", page.read_text(encoding="utf-8"))
+    assert {*named} <= {family.format for family in families()}
+
+
+def test_the_head_of_the_example_is_refused_when_it_is_not_whole(tmp_path: Path, other_package: None) -> None:
+    root = write(tmp_path / "x", {"quality.weight": torch.randn(1, 16)})
+    with pytest.raises(LoadRefusedError, match=r"quality\.bias"):
+        load(str(root), LoadOptions(device="cpu"))

@@ -18,6 +18,7 @@ from rmaudit.models.native import LibraryReward
 from rmaudit.models.options import LoadOptions
 from rmaudit.models.placement import placement
 from rmaudit.models.readout import Combination
+from rmaudit.models.refusals import last_resort
 
 
 def classifier_spec(checkpoint: Checkpoint, outputs: tuple[Output, ...] = (Output(),), **more: object) -> HeadSpec:
@@ -51,9 +52,10 @@ def classifier_reading(
     """
     if _heads.classifies(checkpoint) and not _heads.is_library_class(checkpoint):
         raise LoadRefusedError(
-            f"{checkpoint.root} is a {checkpoint.architecture} of model type {checkpoint.model_type}, which is not part "
-            "of transformers; loaded as another class it would score differently. Describe its head with --head-spec "
-            "FILE, or pass a function that scores with its own code as python:FILE.py:NAME."
+            f"{checkpoint.root} is a {checkpoint.architecture} of model type {checkpoint.model_type}, which is not "
+            "part of transformers; loaded as another class it would score differently. Describe its head with "
+            "--head-spec FILE, or pass a function that scores with its own code as python:FILE.py:NAME."
+            + last_resort(checkpoint)
         )
     reading = spec_reading(checkpoint, spec, risks)
     pad = checkpoint.config.get("pad_token_id")

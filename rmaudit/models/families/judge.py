@@ -184,7 +184,11 @@ def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
         head=require_head(whole, (layer.weight,)),
         pooling="the number that it writes (at the end, where there are several)",
         template="the prompt of the user" if options.template else "a judge's prompt of rmaudit's own",
-        risks=(UNTOLD, "grades are few different numbers, so ties are many", "its answers can talk to the judge"),
+        risks=(
+            UNTOLD,
+            "grades are few different numbers, so ties are many",
+            "an answer can speak to the judge that reads it",
+        ),
     )
 
 

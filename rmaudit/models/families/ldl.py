@@ -47,7 +47,7 @@ def _recognise(checkpoint: Checkpoint, options: LoadOptions) -> tuple[str, ...] 
     found = [checkpoint.canonical[name] for name in NAMES if name in checkpoint.canonical]
     if checkpoint.adapter is not None or not (files or found):
         return None
-    return (*(f"the folder holds {file}" for file in files), *(f"weights: {tensor}" for tensor in found))
+    return (*(f"the folder holds {file}" for file in files), *(f"weights: {tensor}" for tensor in found[-2:-1]))
 
 
 def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:

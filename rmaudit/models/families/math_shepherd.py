@@ -33,7 +33,7 @@ def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
         transform="softmax",
         position="every-token",
         token=_MARK,
-        steps=Steps(separator="\n", aggregate=aggregate),
+        steps=Steps(aggregate=aggregate),
         input=_INPUT,
     )
     whole = whole_model(checkpoint)

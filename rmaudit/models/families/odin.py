@@ -25,9 +25,10 @@ def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
 FAMILY = Family(
     format="odin",
     examples="RLHFlow's ODIN reward models",
-    recognised="not by its files, which are those of any two-output classifier: `--as odin`",
+    recognised="`--as odin` only: the files are those of any classifier with two outputs",
     scalar="the second logit (quality); the first is the length head",
     recognise=_recognise,
     read=_read,
     load=_classifier.load_classifier,
+    needs="--as odin",
 )

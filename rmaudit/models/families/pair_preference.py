@@ -14,7 +14,7 @@ from rmaudit.models.headspec import HeadSpec, InputSpec, Output, check_shapes
 from rmaudit.models.interface import RewardModel
 from rmaudit.models.language import UNTOLD, load_language, output_layer, whole_model
 from rmaudit.models.options import LoadOptions
-from rmaudit.models.pairwise import Comparison, ComparisonInput, PairwiseModel, pairwise_risks, single_token
+from rmaudit.models.pairwise import ORDERS, Comparison, ComparisonInput, PairwiseModel, pairwise_risks, single_token
 from rmaudit.models.template import ChatTemplate, FoundTemplate, Unrendered
 from rmaudit.models.text import ConversationInput, Encoded, chosen_template, tokenize
 
@@ -87,7 +87,8 @@ def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
     whole = whole_model(checkpoint)
     check_shapes(whole, spec)
     reading = spec_reading(whole, spec, (UNTOLD, *pairwise_risks("probability")))
-    return replace(reading, template="RLHFlow's published text within the tokenizer's chat template")
+    template = "RLHFlow's published text within the tokenizer's chat template"
+    return replace(reading, template=template, attributes=ORDERS)
 
 
 def _load(checkpoint: Checkpoint, detection: Detection, source: str, options: LoadOptions) -> RewardModel:
@@ -102,7 +103,7 @@ def _load(checkpoint: Checkpoint, detection: Detection, source: str, options: Lo
 FAMILY = Family(
     format="pair-preference",
     examples="RLHFlow/pair-preference-model-LLaMA3-8B",
-    recognised="only by `--as`: the files are those of a language model",
+    recognised="`--as pair-preference` only: a plain language model",
     scalar="probability of the word `A` against `B` at the last token, averaged over both orders; rewards "
     "are the log-odds",
     recognise=_recognise,

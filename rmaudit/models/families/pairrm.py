@@ -16,7 +16,7 @@ from rmaudit.models.headspec import InputSpec, Layer, require_head
 from rmaudit.models.interface import RewardModel
 from rmaudit.models.native import HiddenStateNetwork
 from rmaudit.models.options import LoadOptions
-from rmaudit.models.pairwise import Comparison, ComparisonInput, PairwiseModel, pairwise_risks
+from rmaudit.models.pairwise import ORDERS, Comparison, ComparisonInput, PairwiseModel, pairwise_risks
 from rmaudit.models.placement import placement
 from rmaudit.models.readout import Head, Layers, Row, Values, apply_layers, picked, torch_layers
 from rmaudit.models.template import ChatTemplate, Unrendered
@@ -38,6 +38,12 @@ SOURCE_TOKENS, CANDIDATE_TOKENS = 1224, 412
 
 _SEVERAL = "Finish the following coversation in each i-th turn by filling in <Response i> with your response."
 """Before prompts of several turns; with the authors' own spelling, as the model was trained on it."""
+
+
+_BETTER = (
+    "its files do not tell PairRM from Better-PairRM, whose authors write prompts by a template of their own "
+    "(--template FILE) and let them be longer (--max-length 3370)"
+)
 
 
 class PairHead(Head):
@@ -176,7 +182,8 @@ def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
         head=head,
         pooling="the tokens before the prompt and before each of the two responses",
         template="the published texts of PairRM",
-        risks=pairwise_risks("margin"),
+        attributes=ORDERS,
+        risks=(*pairwise_risks("margin"), _BETTER),
     )
 
 

@@ -39,7 +39,8 @@ def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
         outputs=(Output(weight=-1), Output(weight=1)),
         transform="softmax",
         position="every-token",
-        steps=Steps(separator=_SEPARATOR, aggregate=aggregate),
+        token=_SEPARATOR,
+        steps=Steps(aggregate=aggregate),
         input=InputSpec(origin=_TEXT),
     )
     check_shapes(checkpoint, spec)

@@ -87,8 +87,8 @@ FAMILY = Family(
     format="qrm",
     examples="nicolinho QRM-Llama3-8B, QRM-Llama3.1-8B(-v2), QRM-Gemma-2-27B",
     recognised="as `armorm`, with `num_quantiles` in the config or running statistics in `gating.*`",
-    scalar="as `armorm`, each objective being the mean of its quantiles; the hidden layers of the gate are linear, ReLU "
-    "and batch normalisation by the stored statistics",
+    scalar="as `armorm`, each objective being the mean of its quantiles; a hidden layer of the gate is linear, then "
+    "ReLU, then batch normalisation by the stored statistics",
     recognise=_recognise,
     read=_read,
     load=_load,

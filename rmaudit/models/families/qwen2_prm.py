@@ -46,7 +46,7 @@ def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
         transform="softmax",
         position="every-token",
         token=MARK,
-        steps=Steps(separator=_SEPARATOR, aggregate=aggregate),
+        steps=Steps(aggregate=aggregate),
     )
     check_shapes(checkpoint, spec)
     reading = spec_reading(checkpoint, spec, step_risks("blank lines", aggregate))

@@ -179,6 +179,6 @@ FAMILY = Family(
     recognise=_recognise,
     read=_read,
     load=_load,
-    needs="--trust-remote-code --revision",
+    needs="--trust-remote-code, --revision",
     last_resort=True,
 )

@@ -27,7 +27,7 @@ def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
         transform="softmax",
         position="before-every-token",
         token="+",
-        steps=Steps(separator="\n\n", aggregate=aggregate),
+        steps=Steps(aggregate=aggregate),
     )
     whole = whole_model(checkpoint)
     check_shapes(whole, spec)

@@ -35,7 +35,8 @@ def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
         layers=(Layer(weight=_HEAD[0], bias=_HEAD[1]),),
         transform="sigmoid",
         position="every-token",
-        steps=Steps(separator=_SEPARATOR, aggregate=aggregate),
+        token=_SEPARATOR,
+        steps=Steps(aggregate=aggregate),
         input=InputSpec(origin=_TEXT),
     )
     check_shapes(checkpoint, spec)

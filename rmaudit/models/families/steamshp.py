@@ -16,7 +16,7 @@ from rmaudit.models.interface import RewardModel
 from rmaudit.models.language import UNTOLD
 from rmaudit.models.native import Network
 from rmaudit.models.options import LoadOptions
-from rmaudit.models.pairwise import Comparison, ComparisonInput, PairwiseModel, pairwise_risks, single_token
+from rmaudit.models.pairwise import ORDERS, Comparison, ComparisonInput, PairwiseModel, pairwise_risks, single_token
 from rmaudit.models.placement import placement
 from rmaudit.models.readout import Row, Values
 from rmaudit.models.text import Encoded, tokenize
@@ -99,6 +99,7 @@ def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
         head=(_output_layer(checkpoint),),
         pooling="first token of the decoder, the word A of the output layer",
         template="the published text of SteamSHP",
+        attributes=ORDERS,
         risks=(UNTOLD, *pairwise_risks("probability")),
     )
 
@@ -135,7 +136,7 @@ def _load(checkpoint: Checkpoint, detection: Detection, source: str, options: Lo
 FAMILY = Family(
     format="steamshp",
     examples="stanfordnlp/SteamSHP-flan-t5-large and -xl",
-    recognised="only by `--as`: the files are those of a T5",
+    recognised="`--as steamshp` only: a plain T5",
     scalar="probability, over the whole vocabulary, that the first word written is `A`; half of it where the response "
     "is A and half of its complement where it is B; rewards are the log-odds",
     recognise=_recognise,

@@ -32,7 +32,7 @@ def _recognise(checkpoint: Checkpoint, options: LoadOptions) -> tuple[str, ...] 
     found = [checkpoint.canonical[name] for name in NAMES if name in checkpoint.canonical]
     if checkpoint.adapter is not None or not (declared or checkpoint.has(r"weights\.fc\.\d+\.weight")):
         return None
-    return (f"config.json: architecture {checkpoint.architecture}", *(f"weights: {tensor}" for tensor in found))
+    return (f"config.json: architecture {checkpoint.architecture}", *(f"weights: {tensor}" for tensor in found[-2:]))
 
 
 def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:

@@ -235,6 +235,19 @@ def test_a_native_format_wins_and_its_code_does_not_run(tmp_path: Path, marker: 
     assert not marker.exists()
 
 
+def test_a_class_that_only_sounds_like_the_librarys_is_its_own(tmp_path: Path, marker: Path) -> None:
+    root = write(tmp_path / "own", marker)
+    state = load_file(root / "model.safetensors")
+    state["score.weight"] = state.pop("judge.weight")
+    save_file(state, root / "model.safetensors", metadata={"format": "pt"})
+    for name in ("modeling_own.py", "config.json"):
+        text = (root / name).read_text().replace("OwnReward", "OwnForSequenceClassification")
+        (root / name).write_text(text.replace("self.judge", "self.score"))
+    assert "--trust-remote-code" in refused(root, LoadOptions())
+    assert not marker.exists()
+    assert load(str(root), allowed(root)).facts.format == "remote-code"
+
+
 def test_a_revision_of_a_folder_needs_the_flag(own: Path) -> None:
     assert "has none" in refused(own, LoadOptions(revision=identity(own)), UsageError)
 

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from transformers import AutoTokenizer
 
 from rmaudit.errors import LoadRefusedError
 from rmaudit.models.detect import detect
 from rmaudit.models.load import load, open_checkpoint
 from rmaudit.models.options import LoadOptions
+from rmaudit.models.steps import PieceInput
+from rmaudit.models.text import Encoded
 from tests.models.rows import common as c
 
 WORDS = replace(c.QWEN, bos="<|endoftext|>")
@@ -61,3 +64,12 @@ def test_a_missing_tensor_is_named(name: str, tmp_path: Path) -> None:
     c.remove(root, name)
     with pytest.raises(LoadRefusedError, match=name):
         load(str(root), options())
+
+
+def test_a_step_ends_with_one_token_where_the_tokenizer_makes_two_of_a_line_break(tmp_path: Path) -> None:
+    c.Words(metaspace=True).write(tmp_path)
+    made = PieceInput(AutoTokenizer.from_pretrained(tmp_path), str, lambda answer: answer.split("\n"), "\n", "")
+    (encoded,) = made.encode([c.talk("a", "b\nc")])
+    assert isinstance(encoded, Encoded)
+    assert [made._tokenizer.convert_ids_to_tokens(int(i)) for i in encoded.ids] == [*"▁a▁b", "\n", *"▁c", "\n"]
+    assert encoded.marks == (4, 7)
