@@ -61,7 +61,7 @@ class GatedHead(Head):
         """Rewards of a batch; see `Head`."""
         answers = picked(states, rows, [self._answer(row.encoded) for row in rows])
         prompts = picked(states, rows, [self._prompt(row.encoded) for row in rows])
-        shares = (self._objectives(answers) * self._gate(prompts)).double().cpu().numpy()
+        shares = (self._objectives(answers) * self._gate(prompts)).cpu().double().numpy()
         return [
             Values(float(share.sum()), dict(zip(self.attributes, map(float, share), strict=True))) for share in shares
         ]

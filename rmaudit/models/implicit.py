@@ -207,7 +207,7 @@ class ImplicitNetwork(Network):
         index = [i for i, own in enumerate(positions) for _ in own]
         column = [row.start + place for row, own in zip(rows, positions, strict=True) for place in own]
         states = model.states(inputs)[index, [place - 1 for place in column]]
-        found = model.log_probabilities(states, inputs["input_ids"][index, column]).double().cpu()
+        found = model.log_probabilities(states, inputs["input_ids"][index, column]).cpu().double()
         return [float(part.sum()) for part in torch.split(found, [len(own) for own in positions])]
 
 

@@ -149,7 +149,7 @@ class LinearHead(Head):
             found = [(0,)] * len(rows)
         else:
             pooled = picked(states, rows, found)
-        outputs = apply_layers(pooled, self._layers).double().cpu().numpy()
+        outputs = apply_layers(pooled, self._layers).cpu().double().numpy()
         ends = np.cumsum([len(positions) for positions in found])[:-1]
         return [self._combination.values(part) for part in np.split(outputs, ends)]
 

@@ -354,8 +354,8 @@ def code_beside_a_known_model(root: Path, marker: Path) -> None:
     (root / "torch.py").write_text(code(marker))
 
 
-@case("custom code", needs_torch=True)
-def tokenizer_class_of_its_own(root: Path, marker: Path) -> None:
+def own_tokenizer(root: Path, marker: Path) -> None:
+    """A tokenizer that is to be made by code beside it, from files elsewhere."""
     (root / "evil.py").write_text(code(marker))
     edit_json(
         root / "tokenizer_config.json",
@@ -364,6 +364,22 @@ def tokenizer_class_of_its_own(root: Path, marker: Path) -> None:
         tokenizer_file="/etc/passwd",
         vocab_file="/etc/passwd",
     )
+
+
+@case("", exit_code=0, needs_torch=True)
+def tokenizer_of_its_own_beside_a_plain_one(root: Path, marker: Path) -> None:
+    own_tokenizer(root, marker)
+
+
+@case("code of its own", needs_torch=True)
+def tokenizer_of_its_own(root: Path, marker: Path) -> None:
+    own_tokenizer(root, marker)
+    (root / "tokenizer.json").unlink()
+
+
+@case("it describes .* numbers", needs_torch=True)
+def config_of_an_unwatched_size(root: Path, marker: Path) -> None:
+    edit_json(root / "config.json", head_dim=600, num_key_value_heads=100, num_attention_heads=100)
 
 
 @case("evil/kernel", needs_torch=True)

@@ -1,8 +1,9 @@
 """Runs commands for the hostile corpus, each in a process of its own with its standard input closed, and measures them.
 
-A server that has imported the command line, but neither torch nor transformers, and forks for every command, so that
-each starts at once and still shows what a fresh process does. Started as a script; reads one JSON request a line and
-answers with exit code (``None``: it was killed at the deadline), seconds, and peak memory in bytes.
+A server that has imported the command line, but neither torch nor transformers (unless it is told ``warm``), and forks
+for every command, so that each starts at once and still shows what a fresh process does. Started as a script; reads one
+JSON request a line and answers with exit code (``None``: it was killed at the deadline), seconds, and peak memory in
+bytes.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ def serve() -> None:
     import rmaudit.scoring.file  # noqa: F401
 
     assert "torch" not in sys.modules, "a refusal must not need torch"
+    if "warm" in sys.argv:
+        import torch
+        import transformers.models.llama.modeling_llama  # noqa: F401
+
+        torch.set_num_threads(1)
     for line in sys.stdin:
         request = json.loads(line)
         began = time.monotonic()

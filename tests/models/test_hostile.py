@@ -20,14 +20,12 @@ from tests.models import hostile, tiny
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="pipes and limits are tested where there are any")
 
 SECONDS = 10.0
-IMPORT_SECONDS = 20.0
-"""Time that importing the libraries may take besides, on a machine that runs other tests as well."""
 BYTES = 2 << 30
 LINE = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
 
 TORCH_FREE = [case for case in hostile.CASES if not case.needs_torch]
 WITH_TORCH = [case for case in hostile.CASES if case.needs_torch]
-QUICK = {"code_of_an_unknown_model", "code_beside_a_known_model"}
+SLOW = {"template_endless_range", "template_nested_loops", "template_memory_by_doubling"}
 
 
 @dataclass(frozen=True)
@@ -41,12 +39,12 @@ class Outcome:
 class Runner:
     """Commands in processes of their own; see `hostile_runner`."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, *words: str) -> None:
         self.place = place
         self.out = place / "out.jsonl"
         (place / "in.jsonl").write_text(json.dumps(LINE) + "\n")
         self.server = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("hostile_runner.py"))],
+            [sys.executable, str(Path(__file__).with_name("hostile_runner.py")), *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -78,6 +76,15 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
 
 
 @pytest.fixture(scope="module")
+def warm_runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    """Has imported the libraries, which takes seconds, before it is asked."""
+    made = Runner(tmp_path_factory.mktemp("warm"), "warm")
+    yield made
+    made.server.kill()
+    made.server.wait()
+
+
+@pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.llama(tmp_path_factory.mktemp("sound") / "checkpoint")
 
@@ -85,12 +92,9 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def check(chosen: hostile.Case, runner: Runner, sound: Path, place: Path) -> None:
     """Look at the checkpoint and score with it, without and with the permission to read pickles."""
     root, marker = hostile.make(chosen, sound, place)
-    seconds = SECONDS + IMPORT_SECONDS * chosen.needs_torch
-    outcomes = [
-        runner.run("inspect", str(root), seconds=seconds),
-        runner.score(root, seconds=seconds),
-        runner.score(root, "--allow-pickle", seconds=seconds),
-    ]
+    outcomes = [runner.run("inspect", str(root)), runner.score(root, "--allow-pickle")]
+    if not chosen.needs_torch:  # what is told by then is no pickle
+        outcomes.append(runner.score(root))
     for outcome in outcomes:
         assert not marker.exists(), f"code ran: {outcome}"
         assert outcome.code == chosen.exit_code, outcome
@@ -106,11 +110,11 @@ def test_refused_before_anything_is_imported(chosen: hostile.Case, runner: Runne
 
 @pytest.mark.parametrize(
     "chosen",
-    [case if case.name in QUICK else pytest.param(case, marks=pytest.mark.slow) for case in WITH_TORCH],
+    [pytest.param(case, marks=pytest.mark.slow) if case.name in SLOW else case for case in WITH_TORCH],
     ids=lambda case: case.name,
 )
-def test_harmless_to_the_libraries(chosen: hostile.Case, runner: Runner, sound: Path, tmp_path: Path) -> None:
-    check(chosen, runner, sound, tmp_path)
+def test_harmless_to_the_libraries(chosen: hostile.Case, warm_runner: Runner, sound: Path, tmp_path: Path) -> None:
+    check(chosen, warm_runner, sound, tmp_path)
 
 
 def test_the_payload_would_run(tmp_path: Path) -> None:

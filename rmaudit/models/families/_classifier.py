@@ -134,7 +134,7 @@ def _library_reward(backbone: Any, head: State, spec: HeadSpec) -> LibraryReward
     combination = Combination(spec)
 
     def reward(inputs: dict[str, Any]) -> float:
-        return combination.values(whole(**inputs).logits.double().cpu().numpy()).reward
+        return combination.values(whole(**inputs).logits.cpu().double().numpy()).reward
 
     return reward
 

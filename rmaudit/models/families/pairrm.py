@@ -59,7 +59,7 @@ class PairHead(Head):
         found = picked(states, rows, [row.encoded.marks for row in rows])
         source, first, second = found.reshape(len(rows), len(_MARKS), -1).unbind(dim=1)
         left, right = (apply_layers(torch.cat([source, one], dim=-1), self._layers) for one in (first, second))
-        return [Values(float(margin)) for margin in (left - right).double().mean(dim=-1).cpu()]
+        return [Values(float(margin)) for margin in (left - right).cpu().double().mean(dim=-1)]
 
 
 class PairRMInput(ComparisonInput):

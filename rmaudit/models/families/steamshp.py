@@ -53,7 +53,7 @@ class FirstWordNetwork(Network):
 
     def _odds(self, logits: torch.Tensor) -> list[Values]:
         """Before the softmax over the vocabulary, so that a near certain word still has an odds of its own."""
-        logits = logits.double()
+        logits = logits.cpu().double()
         own = logits[:, self._word]
         others = logits.index_fill(1, logits.new_tensor([self._word]).long(), float("-inf")).logsumexp(dim=1)
         return [Values(odds) for odds in (own - others).tolist()]
