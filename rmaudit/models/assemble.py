@@ -15,6 +15,7 @@ from rmaudit.models.headspec import HeadSpec, InputSpec
 from rmaudit.models.interface import Identity, ModelFacts, RewardModel
 from rmaudit.models.native import HiddenStateNetwork, LibraryReward, NativeModel, Network
 from rmaudit.models.options import LoadOptions
+from rmaudit.models.pickles import scanned
 from rmaudit.models.placement import Placement, placement
 from rmaudit.models.readout import Head, LinearHead, Named, locator, torch_layers
 from rmaudit.models.text import ConversationInput, PairInput, TemplateInput, chosen_template
@@ -187,7 +188,7 @@ def facts_of(
     return ModelFacts(
         identity=Identity(safety.identity_digest(files), source, checkpoint.revision, files),
         format=detection.format,
-        evidence=detection.evidence,
+        evidence=(*detection.evidence, *scanned(checkpoint.root, checkpoint.weights)),
         head=", ".join(map(str, reading.head)) or None,
         pooling=reading.pooling,
         dtype=str(place.dtype).removeprefix("torch."),

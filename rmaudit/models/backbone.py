@@ -96,15 +96,21 @@ def library_config(checkpoint: Checkpoint, labels: int = 1) -> Any:
         LoadRefusedError: when the library does not know the model type.
     """
     from transformers import AutoConfig
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
     root = checkpoint.root if checkpoint.base is None or "config.json" in checkpoint.names else checkpoint.base.root
     try:
         return AutoConfig.from_pretrained(str(root), num_labels=labels, **CLOSED)
     except Exception as error:
+        told = first_line(error.__cause__ or error)
+        if checkpoint.model_type in CONFIG_MAPPING_NAMES:
+            raise LoadRefusedError(
+                f"The config.json of {root} is not a config of a {checkpoint.model_type} model: {told}. Correct it, or "
+                "copy the checkpoint again."
+            ) from error
         raise LoadRefusedError(
             f"{checkpoint.root} is of model type {checkpoint.model_type}, which the installed transformers does not "
-            f"know ({first_line(error)}). Pass a function that scores with the model's own code as "
-            "python:FILE.py:NAME."
+            f"know ({told}). Pass a function that scores with the model's own code as python:FILE.py:NAME."
         ) from error
 
 

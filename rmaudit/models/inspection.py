@@ -18,6 +18,7 @@ from rmaudit.models.headspec import InputSpec
 from rmaudit.models.interface import SelfCheck
 from rmaudit.models.load import open_checkpoint
 from rmaudit.models.options import LoadOptions
+from rmaudit.models.pickles import scanned
 from rmaudit.models.risks import risks_of
 
 FLAGS = {"format": "--as", "attributes": "--attribute"}
@@ -88,7 +89,7 @@ def inspect(source: str, options: LoadOptions | None = None) -> Inspection:
     reading, digests = detection.reading, checkpoint.digests()
     card = read_card(checkpoint.root)
     base = (checkpoint.adapter or {}).get("base_model_name_or_path")
-    evidence = [*detection.evidence, *_pickle_evidence(checkpoint)]
+    evidence = [*detection.evidence, *scanned(checkpoint.root, checkpoint.weights)]
     return Inspection(
         source=source,
         format=detection.format,
@@ -147,18 +148,6 @@ def _written(checkpoint: Checkpoint, detection: Detection, options: LoadOptions)
         return _Written(way_of_writing(checkpoint, tokenizer, spec, options).description)
     except LoadRefusedError as error:
         return _Written(reading.template, problem=str(error))
-
-
-def _pickle_evidence(checkpoint: Checkpoint) -> list[str]:
-    """What a scanner for dangerous pickles says, where one is installed: evidence, never a permission."""
-    from rmaudit.models.pickles import scan_evidence
-
-    told = [
-        (name, scan_evidence(checkpoint.root / name))
-        for name in checkpoint.weights
-        if not name.endswith(".safetensors")
-    ]
-    return [f"{name}: {verdict}" for name, verdict in told if verdict]
 
 
 def _is_licence(name: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import pickletools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,6 +142,12 @@ def load_tensors(path: Path) -> dict[str, torch.Tensor]:
     if different:
         raise LoadRefusedError(f"{path} changed while it was read (see {different[0]}). Start again.")
     return found
+
+
+def scanned(root: Path, names: Iterable[str]) -> list[str]:
+    """What a scanner for dangerous pickles says of each pickle among weight files, where one is installed."""
+    told = [(name, scan_evidence(root / name)) for name in names if safety.is_pickle(name)]
+    return [f"{name}: {verdict}" for name, verdict in told if verdict]
 
 
 def scan_evidence(path: Path) -> str | None:

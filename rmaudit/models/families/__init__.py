@@ -37,7 +37,7 @@ def families() -> tuple[Family, ...]:
 def _third_party(entry: importlib.metadata.EntryPoint) -> Family:
     try:
         family = entry.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # nothing that another package does may end this program
         raise UsageError(
             f"The format {entry.name} of the package {_package(entry)} could not be imported "
             f"({type(error).__name__}: {error}). Upgrade or uninstall that package."

@@ -28,8 +28,8 @@ def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
     shaped = sorted(_SHAPED & {key for key, value in checkpoint.config.items() if value})
     if shaped and any(layer.rows is not None for layer in spec.layers):
         raise LoadRefusedError(
-            f"{checkpoint.root} changes what its output layer gives ({', '.join(shaped)} in config.json), which rows of "
-            "that layer in a head spec would leave out. Use --as yes-no or --as nemotron-hf, which do not."
+            f"{checkpoint.root} changes what its output layer gives ({', '.join(shaped)} in config.json), which a head "
+            "spec with rows of that layer would leave out. Use --as yes-no or --as nemotron-hf, which do not."
         )
     return spec_reading(checkpoint, spec, ("how the reward is computed was described by the user",))
 
@@ -47,7 +47,8 @@ def _renamed(checkpoint: Checkpoint, spec: HeadSpec, file: str) -> HeadSpec:
         close = [match for name in missing for match in difflib.get_close_matches(name, canonical, n=1)]
         hint = f" Did you mean {', '.join(close)}?" if close else ""
         raise LoadRefusedError(
-            f"{checkpoint.root} has no whole score head: {file} names {', '.join(missing)}, which its weights lack.{hint}"
+            f"{checkpoint.root} has no whole score head: {file} names {', '.join(missing)}, which its weights "
+            f"lack.{hint}"
         )
     layers = tuple(
         layer.model_copy(update={"weight": canonical[layer.weight], "bias": canonical.get(layer.bias or "")})
