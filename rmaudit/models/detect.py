@@ -49,7 +49,9 @@ def _recognised(checkpoint: Checkpoint, options: LoadOptions) -> tuple[Family, t
     if not found:
         raise LoadRefusedError(refusals.unknown(checkpoint) + refusals.last_resort(checkpoint))
     if len(found) > 1:
-        raise LoadRefusedError(_ambiguous(checkpoint, [family.format for family, _ in found]))
+        heads = [line.removeprefix("weights: ") for _, told in found for line in told if line.startswith("weights: ")]
+        both = " and ".join(dict.fromkeys(heads))
+        raise LoadRefusedError(_ambiguous(checkpoint, [family.format for family, _ in found], both))
     return found[0]
 
 

@@ -45,3 +45,8 @@ class LoadOptions:
     """``8bit`` or ``4bit``: weights are rounded to fit, and the reward with them."""
     trust_remote_code: bool = False
     """Run the checkpoint's own Python code; only at a pinned `revision`."""
+
+    def __post_init__(self) -> None:
+        """Take one attribute, or a list of them, as well as a tuple."""
+        told = (self.attributes,) if isinstance(self.attributes, str) else tuple(self.attributes)
+        object.__setattr__(self, "attributes", told)

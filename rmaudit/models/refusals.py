@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rmaudit.models.checkpoint import Checkpoint
+from collections import Counter
+
+from rmaudit.models.checkpoint import Checkpoint, some
 from rmaudit.models.families import _heads
 
 LANGUAGE_MODEL_FORMATS = ("dpo", "nemotron-hf", "yes-no", "rlhflow-prm", "math-shepherd", "pair-preference", "judge")
@@ -85,7 +87,12 @@ def last_resort(checkpoint: Checkpoint) -> str:
 
 
 def _glimpse(checkpoint: Checkpoint) -> str:
-    names = sorted(checkpoint.tensors)
+    """The tensors that may be a head: those that do not begin as most others do; without any, the first and last."""
+    names = sorted(checkpoint.canonical)
+    ((most, _),) = Counter(name.split(".")[0] for name in names).most_common(1)
+    others = [str(checkpoint.canonical[name]) for name in names if name.split(".")[0] != most]
+    if others:
+        return f"{some(others)} beside {most}.*"
     return ", ".join([names[0], "…", names[-1]] if len(names) > 2 else names)
 
 

@@ -377,11 +377,6 @@ def tokenizer_of_its_own(root: Path, marker: Path) -> None:
     (root / "tokenizer.json").unlink()
 
 
-@case("it describes .* numbers", needs_torch=True)
-def config_of_an_unwatched_size(root: Path, marker: Path) -> None:
-    edit_json(root / "config.json", head_dim=600, num_key_value_heads=100, num_attention_heads=100)
-
-
 @case("evil/kernel", needs_torch=True)
 def kernel_from_elsewhere(root: Path, marker: Path) -> None:
     edit_json(root / "config.json", attn_implementation="evil/kernel")

@@ -27,7 +27,13 @@ EOS = 2
 
 def tensors(seed: int = 5) -> Tensors:
     generator = torch.Generator().manual_seed(seed)
-    shapes = {"up.weight": (12, 16), "up.bias": (12,), "down.weight": (1, 12), "down.bias": (1,), "three.weight": (3, 16)}
+    shapes = {
+        "up.weight": (12, 16),
+        "up.bias": (12,),
+        "down.weight": (1, 12),
+        "down.bias": (1,),
+        "three.weight": (3, 16),
+    }
     return {f"gauge.{name}": torch.randn(shape, generator=generator) for name, shape in shapes.items()}
 
 
@@ -177,7 +183,11 @@ def test_transforms(transform: str, tmp_path: Path) -> None:
     layers, outputs = [{"weight": "gauge.three.weight"}], [{"weight": 1.0}, {"weight": 0.0}, {"weight": 0.0}]
     function = (lambda x: torch.softmax(x, 0)) if transform == "softmax" else torch.sigmoid
     options = asked(tmp_path / "h.yaml", layers=layers, outputs=outputs, transform=transform)
-    agree(root, options, lambda talk: float(function(HEAD["gauge.three.weight"] @ states(root, chat(root, talk))[1][-1])[0]))
+
+    def outcome(talk: Any) -> float:
+        return float(function(HEAD["gauge.three.weight"] @ states(root, chat(root, talk))[1][-1])[0])
+
+    agree(root, options, outcome)
 
 
 def test_a_backbone_under_another_name(tmp_path: Path) -> None:

@@ -25,7 +25,6 @@ LINE = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "c
 
 TORCH_FREE = [case for case in hostile.CASES if not case.needs_torch]
 WITH_TORCH = [case for case in hostile.CASES if case.needs_torch]
-SLOW = {"template_endless_range", "template_nested_loops", "template_memory_by_doubling"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,9 @@ class Runner:
         )
 
     def score(self, root: Path, *options: str, seconds: float = SECONDS) -> Outcome:
-        return self.run("score", str(root), str(self.place / "in.jsonl"), "-o", str(self.out), *options, seconds=seconds)
+        return self.run(
+            "score", str(root), str(self.place / "in.jsonl"), "-o", str(self.out), *options, seconds=seconds
+        )
 
     def run(self, *args: str, seconds: float = SECONDS) -> Outcome:
         assert self.server.stdin is not None
@@ -108,11 +109,7 @@ def test_refused_before_anything_is_imported(chosen: hostile.Case, runner: Runne
     check(chosen, runner, sound, tmp_path)
 
 
-@pytest.mark.parametrize(
-    "chosen",
-    [pytest.param(case, marks=pytest.mark.slow) if case.name in SLOW else case for case in WITH_TORCH],
-    ids=lambda case: case.name,
-)
+@pytest.mark.parametrize("chosen", WITH_TORCH, ids=lambda case: case.name)
 def test_harmless_to_the_libraries(chosen: hostile.Case, warm_runner: Runner, sound: Path, tmp_path: Path) -> None:
     check(chosen, warm_runner, sound, tmp_path)
 

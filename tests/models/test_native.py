@@ -260,3 +260,18 @@ def test_what_cannot_fit_into_memory_is_refused_before_it_is_read(llama: Path, m
     monkeypatch.setattr("os.sysconf", lambda name: 100)
     with pytest.raises(LoadRefusedError, match="bfloat16"):
         load(str(llama))
+
+
+def test_a_model_that_its_weights_cannot_fill_is_refused_before_room_is_made_for_it(tmp_path: Path) -> None:
+    root = tiny.llama(tmp_path / "m")
+    many = {"num_hidden_layers": 100, "num_attention_heads": 16, "num_key_value_heads": 16, "head_dim": 600}
+    tiny.edit_json(root / "config.json", **many)
+    with pytest.raises(LoadRefusedError, match=r"it describes 6\d,\d+,\d+ numbers, and there are \d,\d+"):
+        load(str(root))
+
+
+def test_a_config_that_contradicts_itself_is_refused_for_that(tmp_path: Path) -> None:
+    root = tiny.llama(tmp_path / "m")
+    tiny.edit_json(root / "config.json", num_attention_heads=5)
+    with pytest.raises(LoadRefusedError, match=r"not a config of a llama .*multiple of the number of attention heads"):
+        load(str(root))

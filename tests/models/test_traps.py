@@ -6,7 +6,6 @@ The first half of each test is what a plain call of the libraries does; the seco
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +130,7 @@ def test_4_no_labels_in_the_config_do_not_make_two(tmp_path: Path) -> None:
     row = BY_ID["O1-score"]
     root = written(row, tmp_path / "m")
     assert "id2label" not in json.loads((root / "config.json").read_text())
-    with pytest.raises(RuntimeError, match="size mismatch"):
+    with pytest.raises(RuntimeError, match="ignore_mismatched_sizes"):
         AutoModelForSequenceClassification.from_pretrained(root)
     np.testing.assert_allclose(ours(row, root), wanted(row, root), rtol=1e-5, atol=1e-5)
     row = BY_ID["O1-value_head"]
@@ -223,7 +222,7 @@ def test_9_an_adapter_without_its_head_is_refused(policy: Path, tmp_path: Path, 
         fresh = AutoModelForSequenceClassification.from_pretrained(policy, num_labels=1)
         scores.append(float(PeftModel.from_pretrained(fresh, tmp_path / "a").eval()(ids).logits[0, 0]))
     assert scores[0] != scores[1]
-    with pytest.raises(LoadRefusedError, match="without a score head.*modules_to_save"):
+    with pytest.raises(LoadRefusedError, match=r"without a score head.*modules_to_save"):
         load(str(tmp_path / "a"))
 
 
@@ -279,7 +278,7 @@ def test_12_value_heads_read_the_state_behind_the_last_norm(tmp_path: Path) -> N
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Questions that were asked on the terminal, each answered with no."""
     questions: list[str] = []
 
@@ -288,7 +287,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         return "n"
 
     monkeypatch.setattr("builtins.input", answer)
-    yield questions
+    return questions
 
 
 def test_12b_nothing_is_asked_on_the_terminal(llama: Path, tmp_path: Path, copy_of: Any, asked: list[str]) -> None:
@@ -297,7 +296,7 @@ def test_12b_nothing_is_asked_on_the_terminal(llama: Path, tmp_path: Path, copy_
     (root / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n")
     code = {"AutoConfig": "evil.C", "AutoTokenizer": ["evil.T", None]}
     tiny.edit_json(root / "config.json", model_type="evil", auto_map=code)
-    tiny.edit_json(root / "tokenizer_config.json", tokenizer_class=None)
+    tiny.edit_json(root / "tokenizer_config.json", tokenizer_class="EvilTokenizer", auto_map=code)
     with pytest.raises(ValueError, match="custom code"):
         AutoTokenizer.from_pretrained(root)
     assert asked
