@@ -45,3 +45,14 @@ class LoadOptions:
     """``8bit`` or ``4bit``: weights are rounded to fit, and the reward with them."""
     trust_remote_code: bool = False
     """Run the checkpoint's own Python code; only at a pinned `revision`."""
+    server: str | None = None
+    """Kind of the server at an ``http://`` SOURCE: ``vllm``, ``sglang``, ``tei``, ``openrlhf``, ``llamafactory`` or
+    ``nim``."""
+    server_model: str | None = None
+    """Name of the model on a server that holds several."""
+    server_activation: str | None = None
+    """``none`` or ``sigmoid``: what a server's numbers between 0 and 1 are, where it cannot be found out."""
+    concurrency: int | None = None
+    """Requests to a server at a time; ``None`` is 8."""
+    timeout: float | None = None
+    """Seconds to wait for one answer of a server; ``None`` is 600."""
