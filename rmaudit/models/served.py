@@ -58,9 +58,7 @@ _USELESS = {
 }
 """Options about weights, which the server loaded already."""
 
-_TOO_LONG = re.compile(
-    r"max\w*[ _](model|input|sequence|context|position)|context length|too (long|many tokens)|tokens"
-)
+_TOO_LONG = re.compile(r"max\w*[ _](model|input|sequence|context)|context length|too long|\d tokens|tokens\D*\d")
 """In what a server says of a text that it does not take."""
 
 

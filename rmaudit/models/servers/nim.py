@@ -9,8 +9,10 @@ from typing import Any
 from rmaudit.models.servers.client import Client, Post
 from rmaudit.models.servers.server import ONE, About, Answer, Sent, Server, Way, chosen_model, field_of, text_of
 
-_PAIR = r"[A-Za-z][\w -]*\s*:\s*[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
+_PAIR = r"[A-Za-z][\w-]*\s*:\s*[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 _ALL = re.compile(rf"\s*{_PAIR}(?:[,\s]+{_PAIR})*\s*")
+_LONGEST = 2000
+"""Characters of an answer that may be numbers with their names."""
 
 
 class Nim(Server):
@@ -45,7 +47,7 @@ class Nim(Server):
 
 def read_pairs(text: Any) -> Answer:
     """Names with numbers from a text that consists of nothing else, or why there are none."""
-    if not isinstance(text, str) or not _ALL.fullmatch(text):
+    if not isinstance(text, str) or len(text) > _LONGEST or not _ALL.fullmatch(text):
         shown = " ".join(str(text)[:60].split())
         return f"the server answered {shown!r}, which is not name:number"
     pairs = [pair.rpartition(":") for pair in re.findall(_PAIR, text)]

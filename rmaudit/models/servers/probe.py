@@ -111,7 +111,7 @@ def settle(server: Server, post: Post, sent: Sequence[Sent], url: str, activatio
                 f"{url} answers with probabilities: all {values.size} numbers lie between {values.min():.3g} and "
                 f"{values.max():.3g}{how}, so the server applies a sigmoid (or a softmax), which keeps the order but "
                 f"distorts every difference. To have rewards, {server.raw_advice}. If they are rewards all the same, "
-                "pass --server-activation none; to take them back by the sigmoid's inverse, --server-activation sigmoid."
+                "pass --server-activation none; to take them back by the inverse of a sigmoid, sigmoid in its place."
             )
             continue
         if raw is None and activation == "sigmoid" and len(names) > 1:

@@ -81,7 +81,6 @@ class TextWriting(Writing):
         self.description = f"{written.description}; text is sent, to which the server adds no special tokens"
         self._written = written
         self._tokenizer = tokenizer
-        self._begin = str(tokenizer.bos_token or tokenizer.cls_token or "")
 
     def sent(self, conversations: Sequence[Conversation]) -> list[Sent | str]:
         """What is sent of each conversation, in order, or the reason why it cannot be."""
@@ -94,7 +93,7 @@ class TextWriting(Writing):
         ]
 
     def _text(self, conversation: Conversation, text: str, ids: list[int]) -> Sent | str:
-        for candidate in (text, self._begin + text, self._tokenizer.decode(ids, clean_up_tokenization_spaces=False)):
+        for candidate in (text, self._tokenizer.decode(ids, clean_up_tokenization_spaces=False)):
             if tokenize(self._tokenizer, [candidate], add_special_tokens=False)[0].ids.tolist() == ids:
                 return Sent(conversation, tuple(ids), candidate)
         return "no text gives its tokens on a server that adds no special tokens"
