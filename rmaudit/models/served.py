@@ -13,6 +13,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TypeVar
 
 from rmaudit.conversation import Conversation
@@ -253,38 +254,37 @@ def in_parallel(jobs: Sequence[Callable[[threading.Event], T]], limit: int) -> l
     The first failure sets the event that every job is given, and is raised without waiting for the others: their
     threads are daemons, so that an interrupted program ends at once and not when the slowest answer has come.
     """
-    stop = threading.Event()
+    stop, lock = threading.Event(), threading.Lock()
     results: dict[int, T] = {}
-    failures: list[BaseException] = []
     waiting = iter(range(len(jobs)))
-    lock, changed = threading.Lock(), threading.Event()
+    ended: SimpleQueue[BaseException | None] = SimpleQueue()
+    """How each thread ended: by an error, or with nothing left to do."""
 
     def work() -> None:
-        while not stop.is_set():
-            with lock:
-                i = next(waiting, None)
-            if i is None:
-                break
-            try:
+        try:
+            while not stop.is_set():
+                with lock:
+                    i = next(waiting, None)
+                if i is None:
+                    break
                 results[i] = jobs[i](stop)
-            except Stopped:
-                break
-            except BaseException as error:
-                failures.append(error)
-                stop.set()
-        changed.set()
+        except Stopped:
+            pass
+        except BaseException as error:
+            ended.put(error)
+            return
+        ended.put(None)
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(min(limit, len(jobs)))]
     try:
         for thread in threads:
             thread.start()
-        while any(thread.is_alive() for thread in threads) and not failures:
-            changed.wait(0.2)
-            changed.clear()
+        for _ in threads:
+            error = ended.get()
+            if error is not None:
+                raise error
     finally:
         stop.set()
-    if failures:
-        raise failures[0]
     return [results[i] for i in range(len(jobs))]
 
 

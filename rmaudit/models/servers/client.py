@@ -44,7 +44,7 @@ class Patience:
 
     timeout: float = 600.0
     """For one answer, from the first byte sent to the last one read."""
-    tries: int = 9
+    tries: int = 12
     """Of one request; with the pauses below they span two minutes, in which a server may be started again."""
     pause: float = 0.5
     """Before the second try; doubled each time."""
