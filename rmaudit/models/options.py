@@ -14,7 +14,8 @@ class LoadOptions:
     device: str | None = None
     """``cpu``, ``cuda``, ``cuda:1`` …; ``None`` takes the GPU where there is one."""
     dtype: str | None = None
-    """``float32``, ``bfloat16`` or ``float16``; ``None`` is float32 on a CPU, else the checkpoint's own."""
+    """``float32``, ``bfloat16`` or ``float16``; ``None`` is float32 on a CPU, else the checkpoint's own. Of a served
+    model: in which the server works."""
     max_length: int | None = None
     """Most tokens of one conversation; ``None`` is the model's own limit."""
     batch_size: int | None = None

@@ -41,6 +41,13 @@ EDGE = 1e-6
 SERVER_TEMPLATE = "server"
 """Value of ``--template`` that leaves the writing to the server."""
 
+DTYPES = ("float32", "bfloat16", "float16")
+"""Number types that a server may work in."""
+
+UNTOLD = (
+    "in which number type the server works is not known, so no rounding of 16 bits is allowed for (--dtype says it)"
+)
+
 UNKNOWN = "the weights behind the server are not known: its model may change without a change of name"
 
 _USELESS = {
@@ -51,7 +58,6 @@ _USELESS = {
     "beta": "--beta",
     "step_aggregate": "--step-aggregate",
     "device": "--device",
-    "dtype": "--dtype",
     "quantize": "--quantize",
     "revision": "--revision",
     "allow_pickle": "--allow-pickle",
@@ -312,6 +318,8 @@ def _server(options: LoadOptions) -> Server:
         raise UsageError(
             f"--server-activation is one of: {', '.join(probe.ACTIVATIONS)}. Got {options.server_activation!r}."
         )
+    if options.dtype not in (None, *DTYPES):
+        raise UsageError(f"--dtype says in which type the server works: {', '.join(DTYPES)}. Got {options.dtype!r}.")
     for flag, number in {"--concurrency": options.concurrency, "--timeout": options.timeout}.items():
         if number is not None and number <= 0:
             raise UsageError(f"{flag} must be above 0. Got {number}.")
@@ -425,7 +433,7 @@ def _facts(
     limit: int | None,
     weighted: bool,
 ) -> ModelFacts:
-    model = about.model
+    model, dtype = about.model, options.dtype or about.dtype
     known = {"server": server.name, "model": model or "", **about.content}
     if options.server_activation is not None:
         known["activation"] = options.server_activation
@@ -442,14 +450,14 @@ def _facts(
         ),
         head=None,
         pooling=None,
-        dtype=None,
+        dtype=dtype,
         device=None,
         template=writing.description,
         max_length=limit,
         normalisation="log(p / (1 - p)) of the server's probability" if settled.invert else None,
         attributes=settled.names if weighted else (),
         additive=weighted,
-        risks=(UNKNOWN, *server.risks, *settled.risks),
+        risks=(UNKNOWN, *(() if dtype else (UNTOLD,)), *server.risks, *settled.risks),
     )
 
 

@@ -54,6 +54,8 @@ class About:
     version: str | None = None
     max_length: int | None = None
     """Most tokens that it reads."""
+    dtype: str | None = None
+    """Number type that it works in."""
     batch: int | None = None
     """Most conversations of one request."""
     told: tuple[str, ...] = ()

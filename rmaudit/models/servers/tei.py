@@ -59,7 +59,8 @@ class Tei(Server):
             version=text_of(info.get("version")),
             max_length=whole(info.get("max_input_length")),
             batch=whole(info.get("max_client_batch_size")),
-            told=(*((f"model_sha {sha}",) if sha else ()), *((f"the server works in {dtype}",) if dtype else ())),
+            dtype=dtype,
+            told=(f"model_sha {sha}",) if sha else (),
             content={"model_sha": sha} if sha else {},
         )
 

@@ -17,11 +17,11 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from typer.testing import CliRunner
 
 from rmaudit.cli.main import app
-from rmaudit.errors import LoadRefusedError, RmauditError, ScoringError, UsageError
+from rmaudit.errors import LoadRefusedError, RmauditError, ScoringError, SelfTestError, UsageError
 from rmaudit.models.headspec import InputSpec
 from rmaudit.models.load import _config_of, load
 from rmaudit.models.options import LoadOptions
-from rmaudit.models.served import UNKNOWN, ServedModel, in_parallel, load_served
+from rmaudit.models.served import UNKNOWN, UNTOLD, ServedModel, in_parallel, load_served
 from rmaudit.models.servers.client import Client, Patience, _seconds
 from rmaudit.models.servers.nim import read_pairs
 from rmaudit.models.servers.writing import TextWriting
@@ -169,7 +169,7 @@ def test_tei_gets_pairs(batch: int) -> None:
         assert max(len(one.body["inputs"]) for one in place.posts()) <= batch
     told = " ".join(model.facts.evidence)
     assert "model_sha abc123" in told
-    assert "float16" in told
+    assert model.facts.dtype == "float16"
     assert "pair" in str(model.facts.template)
 
 
@@ -399,7 +399,8 @@ def test_what_the_probe_notices_of_a_server_becomes_a_risk(roomy: Path) -> None:
     with hs.serve(hs.vllm(score=lambda ids: -2.0)) as place:
         assert any("same number" in risk for risk in open_model(place, "vllm", roomy).facts.risks)
     with hs.serve(hs.vllm()) as place:
-        assert open_model(place, "vllm", roomy).facts.risks == (UNKNOWN,)
+        assert open_model(place, "vllm", roomy).facts.risks == (UNKNOWN, UNTOLD)
+        assert open_model(place, "vllm", roomy, dtype="float32").facts.risks == (UNKNOWN,)
 
 
 # Trouble on the way
@@ -626,7 +627,8 @@ def test_one_of_several_models_must_be_named(roomy: Path) -> None:
         ({"server": "openrlhf", "template": "server"}, "It is for: vllm"),
         ({"server": "tei", "template": "chat"}, "--template has no meaning"),
         ({"server": "nim", "base_config": "demo"}, "no meaning where the server writes"),
-        ({"server": "vllm", "dtype": "bfloat16", "device": "cpu"}, "--device, --dtype would change"),
+        ({"server": "vllm", "beta": 0.5, "device": "cpu"}, "--beta, --device would change"),
+        ({"server": "vllm", "dtype": "int8"}, "in which type the server works"),
         ({"server": "vllm", "server_activation": "softmax"}, "none, sigmoid"),
         ({"server": "vllm", "base_config": "http://h:1"}, "is not a checkpoint"),
         ({"server": "vllm", "concurrency": 0}, "--concurrency must be above 0"),
@@ -658,6 +660,41 @@ def test_a_scan_of_a_server_ends_in_a_report_and_can_be_verified(roomy: Path, pl
     assert rmaudit.verify(out) == []
     assert f"--base-config {roomy}" in report.run.command
     assert "--server vllm" in report.run.command
+
+
+def test_rounding_of_16_bits_is_allowed_for_where_the_server_works_in_them(
+    roomy: Path, place: Any, tmp_path: Path
+) -> None:
+    import rmaudit
+
+    def rounded(ids: Sequence[int]) -> float:
+        calls.append(0)
+        return hs.reward(ids) + 0.01 * math.sin(len(calls) * 12.9898)
+
+    calls: list[int] = []
+    with hs.serve(hs.vllm(score=rounded)) as served:
+
+        def scan(out: str, **dtype: str) -> rmaudit.Report:
+            options = LoadOptions(server="vllm", base_config=str(roomy), **dtype)
+            return rmaudit.scan(
+                served.url,
+                probes=place.probes,
+                panel=place.panel,
+                out=tmp_path / out,
+                options=options,
+                accept=["sanity"],
+            )
+
+        with pytest.raises(SelfTestError, match=r"where 0\.001 is allowed"):
+            scan("strict")
+        assert scan("told", dtype="bfloat16").model.dtype == "bfloat16"
+
+
+@pytest.mark.parametrize("end", ["", "/", "/v1", "/classify", "/pooling"])
+def test_the_address_may_end_with_a_path_of_the_server(roomy: Path, end: str) -> None:
+    with hs.serve(hs.vllm()) as place:
+        model = load(place.url + end, LoadOptions(server="vllm", base_config=str(roomy)))
+        assert len(model.score(TALKS[:2])) == 2
 
 
 def test_the_command_line_scores_with_a_server(roomy: Path, tmp_path: Path) -> None:
