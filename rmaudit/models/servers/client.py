@@ -44,6 +44,11 @@ class Patience:
 
     timeout: float = 600.0
     """For one answer, from the first byte sent to the last one read."""
+    least: float = 60.0
+    """For one answer, once others have come: a server that was stopped may hold a connection and never answer, so an
+    answer that takes this long, and `slack` times as long as the slowest one before, is asked for again; each time
+    it is waited for twice as long, up to `timeout`."""
+    slack: float = 20.0
     tries: int = 12
     """Of one request; with the pauses below they span two minutes, in which a server may be started again."""
     pause: float = 0.5
@@ -99,6 +104,9 @@ class Client:
         self._start = start
         self._reached = False
         """Whether the server ever answered; one that never did is not waited for."""
+        self._slowest = patience.timeout
+        """Seconds of the slowest answer so far."""
+        self._timed = False
         proxies = [urllib.request.ProxyHandler({})] if self.local else []
         self._opener = urllib.request.build_opener(_Unfollowed, *proxies)
 
@@ -129,18 +137,20 @@ class Client:
         return self._persistent(path, body, stop or threading.Event())
 
     def _persistent(self, path: str, body: dict[str, Any] | None, stop: threading.Event) -> Any:
-        patience, late, tried = self._patience, 0, 0
+        patience, late, spent, tried = self._patience, 0, 0, 0
         while True:
             if stop.is_set():
                 raise Stopped
             tried += 1
+            limit = min(patience.timeout, max(patience.least, patience.slack * self._slowest) * 2**late)
             try:
-                return self._once(path, body)
+                return self._once(path, body, limit)
             except _Passing as error:
                 late += error.late
+                spent += error.late and limit == patience.timeout
                 if not self._reached and tried >= 3:
                     raise self._unreachable(error) from error
-                if tried >= patience.tries or late >= 2:
+                if tried >= patience.tries or spent >= 2:
                     raise self._given_up(error, tried) from error
                 pause = min(patience.longest, patience.pause * 2 ** (tried - 1)) * random.uniform(0.5, 1.0)
                 if error.wait is not None:
@@ -156,7 +166,7 @@ class Client:
                 pause = patience.pause
             stop.wait(pause)
 
-    def _once(self, path: str, body: dict[str, Any] | None) -> Any:
+    def _once(self, path: str, body: dict[str, Any] | None, limit: float) -> Any:
         headers = {"Accept": "application/json", "User-Agent": "rmaudit"}
         data = None
         if body is not None:
@@ -165,19 +175,26 @@ class Client:
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
         request = urllib.request.Request(self.url + path, data, headers, method="GET" if body is None else "POST")
-        until = time.monotonic() + self._patience.timeout
+        started = time.monotonic()
         try:
-            with self._opener.open(request, timeout=self._patience.timeout) as response:
+            with self._opener.open(request, timeout=limit) as response:
                 self._reached = True
-                return self._parsed(path, self._read(response, until))
+                raw = self._read(response, started + limit)
+            if body is not None:
+                self._time(time.monotonic() - started)
+            return self._parsed(path, raw)
         except urllib.error.HTTPError as error:
             self._reached = True
             with error:
-                raise self._refusal(path, error, until) from error
+                raise self._refusal(path, error, started + limit) from error
         except urllib.error.URLError as error:
             raise self._broken(error.reason) from error
         except (OSError, http.client.HTTPException) as error:
             raise self._broken(error) from error
+
+    def _time(self, seconds: float) -> None:
+        self._slowest = max(self._slowest, seconds) if self._timed else seconds
+        self._timed = True
 
     def _read(self, response: Any, until: float) -> bytes:
         parts: list[bytes] = []
@@ -256,14 +273,14 @@ class Client:
         return _Passing(f"could not be reached or broke off ({self._clean(str(reason).encode()) or type(reason)})")
 
     def _late(self) -> _Passing:
-        return _Passing(f"did not answer within {self._patience.timeout:g} seconds", late=True)
+        return _Passing("did not answer in time", late=True)
 
     def _unreachable(self, error: Exception) -> ScoringError:
         return ScoringError(f"{self.url} {error}. Is the server up, and the address right? Start one by: {self._start}")
 
     def _given_up(self, error: _Passing, tried: int) -> ScoringError:
         advice = (
-            "Give it longer with --timeout, or less at once with --batch-size or --concurrency"
+            f"It had {self._patience.timeout:g} seconds: give it more with --timeout, or less at once with --batch-size"
             if error.late
             else "Look at the server's own messages, start it again if need be, or lower --concurrency"
         )

@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -509,9 +510,20 @@ def test_a_server_that_does_not_answer_is_not_waited_for_without_end(roomy: Path
         client = Client(place.url, None, Patience(timeout=0.2, tries=5, pause=0.01), "it")
         client._reached = drip
         started = time.monotonic()
-        with pytest.raises(ScoringError, match=r"did not answer within 0\.2 seconds"):
+        with pytest.raises(ScoringError, match=r"did not answer in time.*0\.2 seconds.*--timeout"):
             client.post("/get_reward", {"query": ["a"]})
     assert time.monotonic() - started < 3
+
+
+def test_a_connection_that_a_stopped_server_holds_is_given_up(steady: tuple[hs.Place, ServedModel]) -> None:
+    place, model = steady
+    model._client._patience = replace(QUICK, timeout=30.0, least=0.2, slack=2.0)
+    left = iter([3.0, 0.6])
+    place.before = lambda asked, count: time.sleep(next(left, 0))
+    started = time.monotonic()
+    assert model.score(TALKS[:1]) == pytest.approx([hs.reward(ids) for ids in ids_of_talks(model, 1)])
+    assert 0.4 < time.monotonic() - started < 2.5
+    assert len(place.posts()[-3:]) == 3
 
 
 def test_a_server_that_is_not_up_says_how_to_start_one(roomy: Path) -> None:
