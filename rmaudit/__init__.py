@@ -25,7 +25,8 @@ def load(source: str, **options: Any) -> RewardModel:
     """Load a reward model.
 
     Args:
-        source: `demo`, a checkpoint folder, a hub id, ``python:FILE.py:NAME`` or ``scores:FILE.jsonl``.
+        source: `demo`, a checkpoint folder, a hub id, ``python:FILE.py:NAME``, ``scores:FILE.jsonl``
+            or the address of a served model.
         options: fields of `LoadOptions`, such as ``device`` or ``max_length``.
 
     Raises:

@@ -107,7 +107,8 @@ def scan(
     """Audit a reward model and write a run folder.
 
     Args:
-        source: `demo`, a checkpoint folder, a hub id, ``python:FILE.py:NAME`` or ``scores:FILE.jsonl``.
+        source: `demo`, a checkpoint folder, a hub id, ``python:FILE.py:NAME``, ``scores:FILE.jsonl`` or the
+            address of a served model.
         suites: names of suites; none means all.
         probes: folder of a user's own suites in place of the shipped ones.
         panel: folder of a panel in place of the shipped one.

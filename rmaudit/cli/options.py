@@ -14,7 +14,8 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="demo, a checkpoint folder, owner/name[@revision], python:FILE.py:NAME or scores:FILE.jsonl.",
+        help="demo, a checkpoint folder, owner/name[@revision], python:FILE.py:NAME, scores:FILE.jsonl or "
+        "http://HOST:PORT with --server.",
         show_default=False,
     ),
 ]
@@ -35,9 +36,9 @@ _LOADING: dict[str, Any] = {
     "template": Annotated[
         str | None,
         typer.Option(
-            metavar="chat|plain|FILE",
-            help="How conversations are written out: the tokenizer's chat template, one turn after the other, or a "
-            "Jinja file.  [default: the format's own way]",
+            metavar="chat|plain|server|FILE",
+            help="How conversations are written out: the tokenizer's chat template, one turn after the other, by the "
+            "server, or a Jinja file.  [default: the format's own way]",
         ),
     ],
     "base_model": Annotated[
@@ -46,7 +47,10 @@ _LOADING: dict[str, Any] = {
     ],
     "base_config": Annotated[
         str | None,
-        typer.Option(metavar="SOURCE", help="Checkpoint whose config and tokenizer belong to a bare weight file."),
+        typer.Option(
+            metavar="SOURCE",
+            help="Checkpoint whose config and tokenizer belong to a bare weight file, or to a served model.",
+        ),
     ],
     "ref_model": Annotated[
         str | None, typer.Option(metavar="SOURCE", help="Reference model of an implicit reward (dpo).")
@@ -96,6 +100,26 @@ _LOADING: dict[str, Any] = {
     "trust_remote_code": Annotated[
         bool,
         typer.Option("--trust-remote-code", help="Run the checkpoint's own Python code. Needs a pinned --revision."),
+    ],
+    "server": Annotated[
+        str | None,
+        typer.Option(
+            metavar="vllm|sglang|tei|openrlhf|llamafactory|nim", help="Kind of the server at an http:// SOURCE."
+        ),
+    ],
+    "server_model": Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Model on a server that holds several.  [default: the only one]"),
+    ],
+    "server_activation": Annotated[
+        str | None,
+        typer.Option(
+            metavar="none|sigmoid", help="What a server's numbers between 0 and 1 are, where it does not show."
+        ),
+    ],
+    "concurrency": Annotated[int | None, typer.Option(min=1, help="Requests to a server at a time.  [default: 8]")],
+    "timeout": Annotated[
+        float | None, typer.Option(min=0, help="Seconds to wait for one answer of a server.  [default: 600]")
     ],
 }
 """Options that become `LoadOptions`, by field."""

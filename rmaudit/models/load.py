@@ -28,14 +28,14 @@ def load(source: str, options: LoadOptions | None = None) -> RewardModel:
     """Load a reward model.
 
     Args:
-        source: ``demo``, a checkpoint folder, ``owner/name[@revision]``, ``python:FILE.py:NAME`` or
-            ``scores:FILE.jsonl``.
+        source: ``demo``, a checkpoint folder, ``owner/name[@revision]``, ``python:FILE.py:NAME``,
+            ``scores:FILE.jsonl``, or ``http://HOST:PORT`` with the option `server`.
         options: how to load it; the defaults are right for most checkpoints.
 
     Raises:
         UsageError: when the source or an option makes no sense.
         LoadRefusedError: when the checkpoint cannot be trusted to give its own scores.
-        ScoringError: when a scores file holds no scores.
+        ScoringError: when a scores file holds no scores, or a server does not answer with rewards.
     """
     options = options or LoadOptions()
     _check(options)
@@ -48,6 +48,11 @@ def load(source: str, options: LoadOptions | None = None) -> RewardModel:
         from rmaudit.models.scores_file import load_scores
 
         return load_scores(parsed, source)
+    if isinstance(parsed, sources.ServerSource):
+        from rmaudit.models.served import load_served
+
+        return load_served(parsed, source, options, lambda name: _config_of(name, options.offline))
+    _refuse_server_options(options)
     checkpoint = _asked_for(parsed, options)
     detection = detect(checkpoint, options)
     if options.revision is not None and isinstance(parsed, sources.FolderSource) and not detection.family.last_resort:
@@ -73,9 +78,35 @@ def open_checkpoint(source: str, options: LoadOptions | None = None, *, look: bo
     """
     options = options or LoadOptions()
     parsed = sources.parse_source(source, options.revision, by_content=options.trust_remote_code)
-    if isinstance(parsed, sources.CallableSource | sources.ScoresSource):
+    if not isinstance(parsed, Openable):
         raise UsageError(f"{source} is not a checkpoint, so there are no files of a model to look at.")
     return _asked_for(parsed, options, look)
+
+
+def _config_of(name: str, offline: bool) -> Checkpoint:
+    """Config and tokenizer of a checkpoint; its weights are neither read nor fetched.
+
+    Raises:
+        UsageError: when it is no checkpoint.
+        LoadRefusedError: when there is no config, or a file is damaged, missing or outside the folder.
+    """
+    parsed = sources.parse_source(name)
+    if not isinstance(parsed, Openable):
+        raise UsageError(f"{name} is not a checkpoint, so it has no tokenizer.")
+    if isinstance(parsed, sources.HubSource):
+        from rmaudit.models import hub
+
+        found = hub.look(parsed, offline, allow_pickle=True)
+        return read_config(found.path, found.commit)
+    return read_config(DEMO if isinstance(parsed, sources.DemoSource) else parsed.path)
+
+
+def _refuse_server_options(options: LoadOptions) -> None:
+    """Refuse options of a server where there is none: they would be passed over."""
+    flags = ("server", "server_model", "server_activation", "concurrency", "timeout")
+    given = [f"--{name.replace('_', '-')}" for name in flags if getattr(options, name) is not None]
+    if given:
+        raise UsageError(f"{', '.join(given)} is for a SOURCE that begins with http:// or https://. Leave it out.")
 
 
 def _asked_for(source: Openable, options: LoadOptions, look: bool = False) -> Checkpoint:
@@ -108,7 +139,7 @@ def _read(source: Openable, options: LoadOptions, trail: tuple[str, ...], look: 
         if len(trail) > MAX_DEPTH:
             raise LoadRefusedError(f"{trail[0]} refers to a base that refers to a base, without an end.")
         parsed = sources.parse_source(name)
-        if isinstance(parsed, sources.CallableSource | sources.ScoresSource):
+        if not isinstance(parsed, Openable):
             raise UsageError(f"{name} is not a checkpoint, so it cannot be the base of one.")
         if not whole and isinstance(parsed, sources.FolderSource):
             return read_config(parsed.path)

@@ -14,7 +14,8 @@ class LoadOptions:
     device: str | None = None
     """``cpu``, ``cuda``, ``cuda:1`` …; ``None`` takes the GPU where there is one."""
     dtype: str | None = None
-    """``float32``, ``bfloat16`` or ``float16``; ``None`` is float32 on a CPU, else the checkpoint's own."""
+    """``float32``, ``bfloat16`` or ``float16``; ``None`` is float32 on a CPU, else the checkpoint's own. Of a served
+    model: in which the server works."""
     max_length: int | None = None
     """Most tokens of one conversation; ``None`` is the model's own limit."""
     batch_size: int | None = None
@@ -45,6 +46,17 @@ class LoadOptions:
     """``8bit`` or ``4bit``: weights are rounded to fit, and the reward with them."""
     trust_remote_code: bool = False
     """Run the checkpoint's own Python code; only at a pinned `revision`."""
+    server: str | None = None
+    """Kind of the server at an ``http://`` SOURCE: ``vllm``, ``sglang``, ``tei``, ``openrlhf``, ``llamafactory`` or
+    ``nim``."""
+    server_model: str | None = None
+    """Name of the model on a server that holds several."""
+    server_activation: str | None = None
+    """``none`` or ``sigmoid``: what a server's numbers between 0 and 1 are, where it cannot be found out."""
+    concurrency: int | None = None
+    """Requests to a server at a time; ``None`` is 8."""
+    timeout: float | None = None
+    """Seconds to wait for one answer of a server; ``None`` is 600."""
 
     def __post_init__(self) -> None:
         """Take one attribute, or a list of them, as well as a tuple."""

@@ -6,10 +6,14 @@ import difflib
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rmaudit.errors import UsageError
 
-KINDS = "demo, a checkpoint folder, owner/name[@revision], python:FILE.py:NAME or scores:FILE.jsonl"
+KINDS = (
+    "demo, a checkpoint folder, owner/name[@revision], python:FILE.py:NAME, scores:FILE.jsonl or http://HOST:PORT of a "
+    "served model"
+)
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -50,7 +54,15 @@ class ScoresSource:
     file: Path
 
 
-Source = DemoSource | FolderSource | HubSource | CallableSource | ScoresSource
+@dataclass(frozen=True)
+class ServerSource:
+    """A reward model behind a server."""
+
+    url: str
+    """Without a slash at its end."""
+
+
+Source = DemoSource | FolderSource | HubSource | CallableSource | ScoresSource | ServerSource
 
 
 def parse_source(text: str, revision: str | None = None, by_content: bool = False) -> Source:
@@ -77,11 +89,7 @@ def _parse(text: str, revision: str | None) -> Source:
     if not text:
         raise UsageError(f"No SOURCE was given. It is one of: {KINDS}.")
     if text.startswith(("http://", "https://")):
-        raise UsageError(
-            f"{text}: served models are not supported yet. Score the conversations with your server, write "
-            "them "
-            'as JSON lines {"messages": [...], "reward": x}, and pass scores:FILE.jsonl.'
-        )
+        return _server(text)
     if text.startswith("python:"):
         return _callable(text)
     if text.startswith("scores:"):
@@ -99,6 +107,22 @@ def _parse(text: str, revision: str | None) -> Source:
             raise UsageError(f"Two revisions were given, {tag} in the SOURCE and {revision} beside it. Give one.")
         return HubSource(repo, tag or revision)
     raise UsageError(f"There is no folder {text}.{_close(path)} SOURCE is one of: {KINDS}.")
+
+
+def _server(text: str) -> ServerSource:
+    try:
+        parts = urlsplit(text)
+        named = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        named = False
+    if not named:
+        raise UsageError(f"{text} is not the address of a server. Write http://HOST:PORT.")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise UsageError(
+            "The address of a server is part of every report, so nothing secret may stand in it. Leave out what is "
+            "before @, or after ? or #; a key goes into the environment variable RMAUDIT_API_KEY."
+        )
+    return ServerSource(text.rstrip("/"))
 
 
 def _callable(text: str) -> CallableSource:

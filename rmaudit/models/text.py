@@ -118,6 +118,10 @@ class TemplateInput(ConversationInput):
             tokens = self._with_prompts(conversations, texts, tokens)
         return [tokens[i] if i in tokens else _reason(text) for i, text in enumerate(texts)]
 
+    def texts(self, conversations: Sequence[Conversation]) -> list[str | Unrendered]:
+        """Text of each conversation, in order, before the tokenizer adds anything, or the reason why it has none."""
+        return self._texts(conversations)
+
     def _texts(self, conversations: Sequence[Conversation], prompt: bool = False) -> list[str | Unrendered]:
         rendered = self._template.render(conversations, prompt or self._spec.generation) if conversations else []
         return rendered if prompt else [self._finished(t) if isinstance(t, str) else t for t in rendered]

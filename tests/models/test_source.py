@@ -13,6 +13,7 @@ from rmaudit.models.source import (
     FolderSource,
     HubSource,
     ScoresSource,
+    ServerSource,
     parse_source,
 )
 
@@ -27,14 +28,17 @@ def test_every_kind_is_told_apart(tmp_path: Path) -> None:
     assert parse_source("owner/name", "abc") == HubSource("owner/name", "abc")
     assert parse_source(f"python:{tmp_path}/scorer.py:score") == CallableSource(tmp_path / "scorer.py", "score")
     assert parse_source(f"scores:{tmp_path}/rewards.jsonl") == ScoresSource(tmp_path / "rewards.jsonl")
+    assert parse_source("http://localhost:8000/") == ServerSource("http://localhost:8000")
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "No SOURCE"),
-        ("http://localhost:8000", "served models are not supported yet"),
-        ("https://host/classify", "served models are not supported yet"),
+        ("http://", "not the address of a server"),
+        ("http://host:port", "not the address of a server"),
+        ("https://user:secret@host", "nothing secret"),
+        ("https://host/classify?key=secret", "nothing secret"),
         ("deno", "Did you mean demo"),
         ("/no/such/folder", "There is no folder /no/such/folder"),
         ("./owner/name", "There is no folder"),

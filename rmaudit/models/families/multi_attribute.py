@@ -30,7 +30,7 @@ def _recognise(checkpoint: Checkpoint, options: LoadOptions) -> tuple[str, ...] 
 def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
     head = _heads.classifier_head(checkpoint)
     names = _names(checkpoint, head[-1].shape[0])
-    weights = _weights(names, options.attributes)
+    weights = attribute_weights(names, options.attributes)
     outputs = tuple(Output(name=name, weight=weights.get(name, 0.0)) for name in names)
     if options.attributes:
         return _classifier.classifier_reading(checkpoint, _classifier.classifier_spec(checkpoint, outputs))
@@ -49,7 +49,7 @@ def _names(checkpoint: Checkpoint, count: int) -> list[str]:
     return names
 
 
-def _weights(names: list[str], told: tuple[str, ...]) -> dict[str, float]:
+def attribute_weights(names: list[str], told: tuple[str, ...]) -> dict[str, float]:
     """Weight of each attribute from ``NAME=WEIGHT`` entries, or equal ones from ``mean``."""
     if told == ("mean",):
         return dict.fromkeys(names, 1.0 / len(names))
