@@ -69,12 +69,15 @@ def score_stored(
     keys = keys_of(model, conversations)
     known = store.recall(keys, batch_digest(keys))
     missing = [place for place, scored in enumerate(known) if scored is None]
-    if missing:
-        fresh = score_checked(model, [conversations[place] for place in missing])
-        own = [keys[place] for place in missing]
-        store.keep(own, fresh, None if model.room.limited else batch_digest(own))
-        for place, scored in zip(missing, fresh, strict=True):
-            known[place] = scored
+    fresh = score_checked(model, [conversations[place] for place in missing]) if missing else []
+    same = any(scored is not None and scored.stored == "same-batch" for scored in known)
+    if same and any(scored.reward is not None for scored in fresh):
+        # Part of this very batch was lost: only the whole of it gives the same last digits again.
+        missing, fresh = list(range(len(keys))), score_checked(model, conversations)
+    own = [keys[place] for place in missing]
+    store.keep(own, fresh, None if model.room.limited else batch_digest(own))
+    for place, scored in zip(missing, fresh, strict=True):
+        known[place] = scored
     return [scored for scored in known if scored is not None]
 
 

@@ -17,6 +17,7 @@ said of a model beyond rounding. It holds finite rewards only; what could not be
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import importlib.metadata
 import io
@@ -146,14 +147,15 @@ class ScoreStore:
         self._synced = time.monotonic()
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if self.path.exists() and not self.path.is_file():
+                raise OSError(errno.EINVAL, "not a plain file")
             self._writer = io.FileIO(self.path, "a+")
         except OSError as error:
             self._unwritable(error)
         try:
-            self._reader = self.path.open("rb")
+            self._reader = self.path.open("rb") if self.path.is_file() else None
         except OSError as error:
-            if self.path.exists():
-                self._unreadable(error)
+            self._unreadable(error)
 
     def recall(self, keys: Sequence[str], batch: str) -> list[Scored | None]:
         """What is stored under each key, or ``None``.
