@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import importlib.metadata
+import math
 import platform
 import re
 import shlex
+import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -31,8 +33,10 @@ from rmaudit.resources import probes_dir
 from rmaudit.runs.folder import RunFolder
 from rmaudit.runs.manifest import Manifest
 from rmaudit.runs.scores import Scores, ScoreWriter, read_scores
-from rmaudit.scoring.local import score_batches
+from rmaudit.scoring.local import score_batches, score_checked, tell_memory
 from rmaudit.scoring.plan import Batch, Plan, make_plan
+from rmaudit.scoring.stopping import CleanStop
+from rmaudit.scoring.store import Place, ScoreStore, batch_digest, keys_of, open_store
 from rmaudit.suites.attributes import checked, gather
 from rmaudit.suites.findings import findings
 from rmaudit.suites.load import TIERS, LoadedSuite, load_suites
@@ -41,6 +45,8 @@ from rmaudit.suites.spec import Item
 
 SELF_TEST_SIZE = 12
 """Panel conversations on which the loaded model must show that batching changes nothing."""
+SPOT_CHECK_SIZE = 8
+"""Rewards from the store that are computed again before it is used."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,7 @@ def scan(
     options: LoadOptions | None = None,
     policy: Path | None = None,
     accept: Sequence[str] = (),
+    store: Place = None,
     progress: Progress | None = None,
 ) -> Report:
     """Audit a reward model and write a run folder.
@@ -119,6 +126,8 @@ def scan(
         options: how to load the source.
         policy: policy file in place of the shipped one.
         accept: checks of the self-test that may fail without ending the scan, by name.
+        store: folder in which rewards are kept for later scans of the same model, ``"default"`` for the command line's
+            own, or none.
         progress: listener to stages and batches.
 
     Raises:
@@ -137,14 +146,15 @@ def scan(
     model = load(source, options)
     plan = make_plan(selection.panel.items, selection.named, model)
     manifest = _new_manifest(
-        source, model, plan, selection, tier, seed, rules, options, probes, panel, policy, folder.path, accepted
+        source, model, plan, selection, tier, seed, rules, options, probes, panel, policy, folder.path, accepted, store
     )
     unfinished = folder.create(resume=resume)
     with folder.held():
         if unfinished:
             manifest = _continued(folder, manifest)
         folder.write_manifest(manifest)
-        return _measure(model, plan, selection, folder, manifest, rules, progress)
+        with open_store(store, model, options, progress.stage) or contextlib.nullcontext() as rewards:
+            return _measure(model, plan, selection, folder, manifest, rules, progress, rewards)
 
 
 def _measure(
@@ -155,20 +165,12 @@ def _measure(
     manifest: Manifest,
     rules: Policy,
     progress: Progress,
+    store: ScoreStore | None,
 ) -> Report:
     """Score, estimate and write; whatever happens, the manifest says how it ended."""
-    started = time.monotonic()
     try:
-        manifest = _score(model, plan, selection, folder, manifest, rules, progress)
-        progress.stage("Estimating effects")
-        scores = read_scores(folder.scores)
-        _check_errors(scores, rules)
-        finished = manifest.run.model_copy(
-            update={"finished": _now(), "seconds": time.monotonic() - started, "tokens": scores.tokens}
-        )
-        manifest = manifest.model_copy(update={"run": finished})
-        report = build_report(manifest, selection, scores, rules)
-        write_outputs(folder, report)
+        with CleanStop(progress.stage) as stop:
+            return _measured(model, plan, selection, folder, manifest, rules, progress, store, stop)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         reason = "interrupted" if interrupted else str(error) or type(error).__name__
@@ -181,6 +183,36 @@ def _measure(
                 f"Stopped. What was scored is kept; go on with: {manifest.resume_command(folder.path)}"
             ) from None
         raise
+
+
+def _measured(
+    model: RewardModel,
+    plan: Plan,
+    selection: Selection,
+    folder: RunFolder,
+    manifest: Manifest,
+    rules: Policy,
+    progress: Progress,
+    store: ScoreStore | None,
+    stop: CleanStop,
+) -> Report:
+    started = time.monotonic()
+    manifest = _score(model, plan, selection, folder, manifest, rules, progress, store, stop)
+    progress.stage("Estimating effects")
+    scores = read_scores(folder.scores)
+    _check_errors(scores, rules)
+    finished = manifest.run.model_copy(
+        update={
+            "finished": _now(),
+            "seconds": time.monotonic() - started,
+            "tokens": scores.tokens,
+            "from_store": sum(scores.stored.values()),
+            "from_other_batches": scores.stored.get("other-batch", 0),
+        }
+    )
+    manifest = manifest.model_copy(update={"run": finished})
+    report = build_report(manifest, selection, scores, rules)
+    write_outputs(folder, report)
     folder.write_manifest(manifest.model_copy(update={"status": "complete", "reason": None}))
     return report
 
@@ -283,6 +315,8 @@ def _score(
     manifest: Manifest,
     policy: Policy,
     progress: Progress,
+    store: ScoreStore | None,
+    stop: CleanStop,
 ) -> Manifest:
     """Score what is not scored yet: first the panel, then the self-test, then the suites."""
     earlier = read_scores(folder.scores, resume=True) if folder.scores.exists() else None
@@ -290,18 +324,50 @@ def _score(
         raise RunError(f"{folder.scores} holds the scores of another plan. Scan again into a new folder.")
     done = earlier.batches if earlier else 0
     numbered = list(enumerate(plan.batches))
-    progress.start(plan.unique, "conversations")
+    store, known = _trusted(store, model, plan.batches[done:], policy, progress)
+    progress.start(plan.unique - known, "conversations")
     for _, batch in numbered[:done]:
         progress.advance(len(batch.conversations), batch.label)
     with ScoreWriter(folder.scores, plan.sha256) as writer:
         save = _Saver(writer, plan.unique, hopeful=earlier is not None and earlier.any_reward)
-        score_batches(model, (entry for entry in numbered[: plan.panel_batches] if entry[0] >= done), save, progress)
+        score_batches(model, numbered[done : plan.panel_batches], save, progress, store, stop)
         manifest = _self_test(model, selection, folder, manifest, policy, plan)
+        tell_memory(model, progress)
         folder.write_manifest(manifest)
         _stop_if_in_doubt(manifest, folder)
-        score_batches(model, (entry for entry in numbered[plan.panel_batches :] if entry[0] >= done), save, progress)
+        score_batches(model, numbered[max(done, plan.panel_batches) :], save, progress, store, stop)
     progress.finish()
     return manifest
+
+
+def _trusted(
+    store: ScoreStore | None, model: RewardModel, batches: Sequence[Batch], policy: Policy, progress: Progress
+) -> tuple[ScoreStore | None, int]:
+    """The store with the number of conversations that it knows; none where the model contradicts it.
+
+    A few of its rewards are computed again and held against the self-test's tolerance.
+    """
+    known: list[tuple[Conversation, float]] = []
+    for batch in batches if store is not None else ():
+        keys = keys_of(model, batch.conversations)
+        found = store.recall(keys, batch_digest(keys)) if store is not None else []
+        known += [(c, s.reward) for c, s in zip(batch.conversations, found, strict=True) if s and s.reward is not None]
+    if not known:
+        return store, 0
+    sample = known[:: max(1, len(known) // SPOT_CHECK_SIZE)][:SPOT_CHECK_SIZE]
+    fresh = score_checked(model, [conversation for conversation, _ in sample])
+    pairs = [(now.reward, was) for now, (_, was) in zip(fresh, sample, strict=True)]
+    worst = max(math.inf if now is None else abs(now - was) for now, was in pairs)
+    unit = statistics.pstdev(reward for _, reward in known) or 1.0
+    if worst > policy.tolerance(model.facts.dtype) * unit:
+        progress.stage(
+            f"The score store is not used: of {len(sample)} of its rewards, computed again, one differs by {worst:.2g} "
+            f"(the SD of all is {unit:.2g}), more than rounding explains"
+        )
+        return None, 0
+    total = sum(len(batch.conversations) for batch in batches)
+    progress.stage(f"{len(known):,} of {total:,} rewards ({len(known) / total:.0%}) are from the store")
+    return store, len(known)
 
 
 class _Saver:
@@ -430,6 +496,7 @@ def _new_manifest(
     policy_file: Path | None,
     folder: Path,
     accept: Sequence[str],
+    store: Place,
 ) -> Manifest:
     facts = model.facts
     names = [suite.spec.suite for suite, _ in selection.suites]
@@ -483,7 +550,7 @@ def _new_manifest(
             conversations=plan.conversations,
             unique_conversations=plan.unique,
             tokens=None,
-            command=_command(source, names, tier, seed, options, probes, panel, policy_file, accept),
+            command=_command(source, names, tier, seed, options, probes, panel, policy_file, accept, store),
         ),
     )
 
@@ -498,6 +565,7 @@ def _command(
     panel: Path | None,
     policy: Path | None,
     accept: Sequence[str],
+    store: Place,
 ) -> str:
     """The command that asks for the same audit."""
     words = ["rmaudit", "scan", source]
@@ -506,6 +574,8 @@ def _command(
     words += ["--tier", tier, "--seed", str(seed)]
     for name, path in {"probes": probes, "panel": panel, "policy": policy}.items():
         words += [f"--{name}", str(path)] if path else []
+    if store != "default":
+        words += ["--no-store"] if store is None else ["--store", str(store)]
     words += [word for name in accept for word in ("--accept", selftest.as_option(name))]
     for name, value in asdict(options).items():
         flag = "--as" if name == "format" else f"--{name.replace('_', '-')}"

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -23,6 +23,15 @@ ProbeFolder = Annotated[
     Path | None,
     typer.Option("--probes", metavar="DIR", help="Folder of your own suites.  [default: those that ship]"),
 ]
+Store = Annotated[
+    Path | None,
+    typer.Option(
+        "--store",
+        metavar="DIR",
+        help="Keep rewards here for later runs with the same model.  [default: rmaudit/scores in the user's cache]",
+    ),
+]
+NoStore = Annotated[bool, typer.Option("--no-store", help="Neither use rewards of earlier runs nor keep any.")]
 
 _LOADING: dict[str, Any] = {
     "format": Annotated[
@@ -123,6 +132,19 @@ _LOADING: dict[str, Any] = {
     ],
 }
 """Options that become `LoadOptions`, by field."""
+
+
+def store_place(store: Path | None, no_store: bool) -> Path | Literal["default"] | None:
+    """Where rewards are kept, by the two options.
+
+    Raises:
+        UsageError: when they contradict each other.
+    """
+    from rmaudit.errors import UsageError
+
+    if no_store and store is not None:
+        raise UsageError(f"--store {store} and --no-store contradict each other. Leave one out.")
+    return None if no_store else store or "default"
 
 
 def with_load_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -64,6 +64,8 @@ def scan(
         list[str] | None,
         typer.Option("--accept", metavar="CHECK", help="Go on although this check of the self-test failed; repeat."),
     ] = None,
+    store: opt.Store = None,
+    no_store: opt.NoStore = False,
     output: Annotated[
         Format, typer.Option("--format", help="What stdout shows: text, or the report as JSON.")
     ] = Format.text,
@@ -93,6 +95,7 @@ def scan(
         options=loading,
         policy=policy,
         accept=accept or (),
+        store=opt.store_place(store, no_store),
         progress=listener(quiet),
     )
     if output is Format.json:

@@ -26,6 +26,8 @@ def score(
         Path,
         typer.Option("--out", "-o", metavar="OUT.jsonl", help="Where rewards go, a line each, in order."),
     ],
+    store: opt.Store = None,
+    no_store: opt.NoStore = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
     *,
     loading: LoadOptions,
@@ -38,7 +40,8 @@ def score(
     from rmaudit.cli.console import listener, say
     from rmaudit.scoring.file import score_file
 
-    result = score_file(source, conversations, out, loading, listener(quiet))
+    result = score_file(source, conversations, out, loading, listener(quiet), opt.store_place(store, no_store))
     if not quiet:
         lost = f', {result.unscored:,} of them without a reward (see "reason")' if result.unscored else ""
-        say(f"{result.lines:,} lines written to {out}{lost}.")
+        known = f" {result.from_store:,} rewards are from the store." if result.from_store else ""
+        say(f"{result.lines:,} lines written to {out}{lost}.{known}")

@@ -22,6 +22,7 @@ from rmaudit.models.interface import (
     RewardModel,
     Scored,
 )
+from rmaudit.models.memory import ran_out
 from rmaudit.models.options import LoadOptions
 from rmaudit.models.source import CallableSource
 
@@ -64,6 +65,11 @@ class CallableModel(RewardModel):
         except ScoringError:
             raise
         except Exception as error:
+            if len(conversations) > 1 and ran_out(error):
+                raise ScoringError(
+                    f"{self.facts.identity.source} ran out of memory on {len(conversations)} conversations: "
+                    f"{_short(error)}. Try a smaller --batch-size."
+                ) from error
             return self._one_by_one(conversations, error)
         self._answered = True
         return scored

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +16,9 @@ from pydantic import BaseModel, ConfigDict
 
 from rmaudit.conversation import Conversation, Message
 from rmaudit.errors import ScoringError
+
+if TYPE_CHECKING:
+    from rmaudit.models.memory import Room
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,9 @@ class Scored:
     the reward), the raw value beside a normalised one, the reward per token. Same names for every conversation."""
     steps: tuple[float, ...] = ()
     """Value of each step, where the model is a process reward model."""
+    stored: Literal["same-batch", "other-batch"] | None = None
+    """Whether it is from the score store, and was first computed in the batch in which it is asked for now, so that it
+    is what would be computed again, or in another one, so that it equals that up to rounding."""
 
 
 class SelfCheck(BaseModel):
@@ -139,6 +149,9 @@ class RewardModel(ABC):
     facts: ModelFacts
     pairwise: bool = False
     """Whether it compares two responses and has no reward of its own for one; see `PairwiseModel`."""
+    storable: Literal["always", "asked", "never"] = "asked"
+    """Whether its rewards may be kept in a score store: ``always`` where its identity covers everything that makes
+    them, otherwise only where the user ``asked`` for it by naming a store; ``never`` where that saves nothing."""
 
     @property
     def identity(self) -> Identity:
@@ -153,6 +166,27 @@ class RewardModel(ABC):
         model as a whole raises `ScoringError`. The company a conversation is scored in does not change
         its reward beyond float tolerance.
         """
+
+    @cached_property
+    def room(self) -> Room:
+        """What has been learned of how much fits into memory."""
+        from rmaudit.models.memory import Room
+
+        return Room()
+
+    def score_within_memory(self, conversations: Sequence[Conversation]) -> list[Scored]:
+        """As `score_batch`, in as many parts as the memory asks for; see `rmaudit.models.memory`."""
+        from rmaudit.models.memory import within
+
+        return within(self.room, conversations, self.score_batch)
+
+    def fingerprints(self, conversations: Sequence[Conversation]) -> list[bytes]:
+        """What the model reads of each conversation, as a digest: equal ones have equal rewards.
+
+        That is the exact tokens where there is a tokenizer, and the messages otherwise.
+        """
+        turns = [[[turn["role"], turn["content"]] for turn in conversation] for conversation in conversations]
+        return [hashlib.sha256(json.dumps(entry).encode("ascii")).digest() for entry in turns]
 
     def reload(self, dtype: str | None = None) -> RewardModel | None:
         """Load the same model once more from its files, for the self-test.
@@ -215,7 +249,8 @@ class RewardModel(ABC):
         """
         size = self.batch_size
         every = [conversation for pair in pairs for conversation in pair]
-        scored = [one for start in range(0, len(every), size) for one in self.score_batch(every[start : start + size])]
+        parts = [every[start : start + size] for start in range(0, len(every), size)]
+        scored = [one for part in parts for one in self.score_within_memory(part)]
         return [_difference(first, second) for first, second in zip(scored[::2], scored[1::2], strict=True)]
 
     def prepare(self, conversations: Sequence[Conversation]) -> None:  # noqa: B027 - a hook, to be left alone by most
@@ -242,7 +277,8 @@ class RewardModel(ABC):
         """
         rewards: list[float] = []
         for start in range(0, len(conversations), self.batch_size):
-            for offset, scored in enumerate(self.score_batch(conversations[start : start + self.batch_size])):
+            part = conversations[start : start + self.batch_size]
+            for offset, scored in enumerate(self.score_within_memory(part)):
                 if scored.reward is None:
                     raise ScoringError(f"Conversation {start + offset} has no reward: {scored.reason}.")
                 rewards.append(scored.reward)

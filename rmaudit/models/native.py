@@ -6,6 +6,7 @@ What decides the reward is done so that the company of a conversation cannot cha
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import inspect
 import math
 from abc import ABC, abstractmethod
@@ -97,6 +98,8 @@ class HiddenStateNetwork(Network):
 class NativeModel(RewardModel):
     """A loaded network that gives each conversation a reward of its own."""
 
+    storable = "always"
+
     def __init__(
         self,
         network: Network,
@@ -164,11 +167,18 @@ class NativeModel(RewardModel):
     def lengths(self, conversations: Sequence[Conversation]) -> list[int]:
         """Length of each conversation in tokens; one that cannot be written out has length 0.
 
-        The tokens are kept until the conversation is scored, so that planning does not tokenize twice.
+        The tokens are kept until the conversation is scored, or others are planned, so that planning does not
+        tokenize twice.
         """
         encoded = self._encode(conversations)
-        self._cache.update(zip(map(_key, conversations), encoded, strict=True))
+        self._cache = dict(zip(map(_key, conversations), encoded, strict=True))
         return [0 if isinstance(entry, str) else len(entry.ids) for entry in encoded]
+
+    def fingerprints(self, conversations: Sequence[Conversation]) -> list[bytes]:
+        """Digest of the tokens of each conversation, and of all else that is read with them."""
+        texts = super().fingerprints(conversations)
+        encoded = self._encode(conversations)
+        return [text if isinstance(entry, str) else _digest(entry) for text, entry in zip(texts, encoded, strict=True)]
 
     def score_batch(self, conversations: Sequence[Conversation]) -> list[Scored]:
         """Score conversations together, one result each, in order; see `RewardModel.score_batch`."""
@@ -293,6 +303,14 @@ def _scored(values: Values, tokens: int) -> Scored:
     if not math.isfinite(values.reward):
         return Scored(None, tokens=tokens, reason=f"the model answered {values.reward}")
     return Scored(values.reward, tokens=tokens, attributes=values.attributes, steps=values.steps)
+
+
+def _digest(entry: Encoded) -> bytes:
+    digest = hashlib.sha256(f"tokens {entry.prompt} {entry.marks} {len(entry.ids)} ".encode("ascii"))
+    digest.update(entry.ids.astype("<i4").tobytes())
+    if entry.segments is not None:
+        digest.update(entry.segments.astype("<i4").tobytes())
+    return digest.digest()
 
 
 def _key(conversation: Conversation) -> tuple[tuple[str, str], ...]:

@@ -100,6 +100,7 @@ class PairwiseModel(RewardModel):
     """
 
     pairwise = True
+    storable = "always"
 
     def __init__(self, orders: NativeModel, unit: Unit) -> None:
         """Take a model of one order.
@@ -121,6 +122,13 @@ class PairwiseModel(RewardModel):
     def reload(self, dtype: str | None = None) -> RewardModel | None:
         """Load the same model once more from its files; see `RewardModel.reload`."""
         return self._orders.reload(dtype)
+
+    def fingerprints(self, conversations: Sequence[Conversation]) -> list[bytes]:
+        """Digest of the tokens of each conversation in both orders; see `RewardModel.fingerprints`."""
+        pairs = [_rivals(conversation) for conversation in conversations]
+        first = self._orders.fingerprints([list(pair) for pair in pairs])
+        second = self._orders.fingerprints([_swapped(pair) for pair in pairs])
+        return [a + b for a, b in zip(first, second, strict=True)]
 
     def score_batch(self, conversations: Sequence[Conversation]) -> list[Scored]:
         """Margin of each conversation's response over `REPLY`; see `RewardModel.score_batch`."""

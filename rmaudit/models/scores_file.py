@@ -29,6 +29,8 @@ class _Entry:
 class ScoresFile(RewardModel):
     """Rewards from a file. A conversation that is not in it is an error, never a guess."""
 
+    storable = "never"
+
     def __init__(self, entries: dict[_Key, _Entry], path: Path, facts: ModelFacts) -> None:
         self.facts = facts
         self._entries = entries

@@ -87,7 +87,7 @@ def self_test(
     """
     different = {json.dumps(conversation): conversation for conversation in conversations}
     conversations = [different[key] for key in sorted(different, key=len)]
-    first = model.score_batch(conversations)
+    first = model.score_within_memory(conversations)
     kept = [i for i, scored in enumerate(first) if scored.reward is not None]
     sample = [conversations[i] for i in kept]
     rewards = np.array([first[i].reward for i in kept], dtype=np.float64)
@@ -96,13 +96,13 @@ def self_test(
         return checks, None
     compare = _Comparison(rewards, scale)
     same = limits.rounding
-    again = _rewards(model.score_batch(sample))
-    alone = _rewards([model.score_batch([conversation])[0] for conversation in sample])
+    again = _rewards(model.score_within_memory(sample))
+    alone = _rewards([model.score_within_memory([conversation])[0] for conversation in sample])
     checks += [
         compare("repeat", "scored twice", again, same),
         _loading_twice(model, sample, compare, same),
         compare("batch size", "scored alone and together", alone, same),
-        compare("order", "scored in another order", _rewards(model.score_batch(sample[::-1]))[::-1], same),
+        compare("order", "scored in another order", _rewards(model.score_within_memory(sample[::-1]))[::-1], same),
         _padding(model, sample, compare, same),
         _library(model, sample, _Comparison(alone, scale), same),
         _float32(model, sample, compare, limits.float32),
@@ -229,7 +229,7 @@ def _loading_twice(
         if second is None:
             detail = "there is no second copy: nothing that could be loaded again, or no room for it"
             return SelfCheck(name=name, passed=None, detail=detail)
-        return compare(name, "scored by a second copy", _rewards(second.score_batch(sample)), tolerance)
+        return compare(name, "scored by a second copy", _rewards(second.score_within_memory(sample)), tolerance)
     except CannotMeasureError as error:
         return SelfCheck(name=name, passed=False, stops=True, detail=f"the second copy failed: {_as_clause(error)}")
 
@@ -262,7 +262,7 @@ def _float32(model: RewardModel, sample: Sequence[Conversation], compare: _Compa
         second = model.reload("float32")
         if second is None:
             return SelfCheck(name=name, passed=None, detail="there is no float32 copy, or no room for it")
-        exact = _rewards(second.score_batch(sample))
+        exact = _rewards(second.score_within_memory(sample))
     except CannotMeasureError as error:
         return SelfCheck(name=name, passed=None, detail=f"the float32 copy failed: {_as_clause(error)}")
     check = compare(name, f"scored in {dtype} and float32", exact, tolerance, stops=False)
@@ -318,7 +318,7 @@ def _sanity(model: RewardModel, reversed_share: float) -> SelfCheck:
     scored: list[Scored] = []
     try:
         for start in range(0, len(asked), model.batch_size):
-            scored += model.score_batch(asked[start : start + model.batch_size])
+            scored += model.score_within_memory(asked[start : start + model.batch_size])
     except ScoringError:
         return SelfCheck(name="sanity", passed=None, detail="the model does not score conversations of our own")
     known, shares = sanity.wins(_rewards(scored))

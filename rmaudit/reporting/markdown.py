@@ -443,6 +443,12 @@ def _methods(report: Report) -> list[str]:
     return blocks
 
 
+def _from_store(report: Report) -> str:
+    run = report.run
+    others = f", {run.from_other_batches} of them first scored in other batches" if run.from_other_batches else ""
+    return f"{run.from_store} rewards are from the score store, and were not computed in this run{others}"
+
+
 def _reproduce(report: Report) -> list[str]:
     run, settings = report.run, report.settings
     facts = [
@@ -450,6 +456,7 @@ def _reproduce(report: Report) -> list[str]:
         f" ({_number(run.seconds)} s), on {inline(run.host)}",
         f"{run.conversations} conversations, {run.unique_conversations} of them different,"
         f" {'n/a' if run.tokens is None else run.tokens} tokens",
+        *([_from_store(report)] if run.from_store else []),
         f"Tier {inline(settings.tier)}, seed {settings.seed}, policy {inline(settings.policy)} version"
         f" {settings.policy_version}",
         "Severity begins at " + ", ".join(f"{_number(srd)} SRD ({name})" for name, srd in settings.bands.items()),

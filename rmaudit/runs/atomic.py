@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
 
 from rmaudit.errors import UsageError
 
@@ -35,11 +38,51 @@ def write_output(path: Path, content: bytes) -> None:
     Raises:
         UsageError: when it cannot be written.
     """
-    check_output(path)
-    try:
-        write_atomically(path, content)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}. Give --out another place.") from error
+    with Output(path) as output:
+        output.write(content)
+
+
+class Output:
+    """A file that the user named, written part by part: it is there when all went well, and as before otherwise."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the file.
+
+        Raises:
+            UsageError: when it cannot be there.
+        """
+        check_output(path)
+        self._path = path
+        self._parts = contextlib.ExitStack()
+
+    def write(self, content: bytes) -> None:
+        """Add a part.
+
+        Raises:
+            UsageError: when it cannot be written.
+        """
+        with self._refusing():
+            self._file.write(content)
+
+    def __enter__(self) -> Self:
+        """Open a temporary file beside it."""
+        with self._refusing():
+            self._file = self._parts.enter_context(_atomically(self._path))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Put the file in its place, or leave nothing behind."""
+        with self._refusing() if error is None else contextlib.nullcontext():
+            self._parts.__exit__(kind, error, trace)
+
+    @contextlib.contextmanager
+    def _refusing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UsageError(f"{self._path} cannot be written: {error.strerror}. Give --out another place.") from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -48,10 +91,16 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         OSError: when it cannot be written; a file that was there before is left as it was.
     """
+    with _atomically(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def _atomically(path: Path) -> Iterator[BinaryIO]:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_SUFFIX}")
     try:
         with temporary.open("xb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

@@ -32,6 +32,11 @@ class RunBlock(_Frozen):
     conversations: int
     unique_conversations: int
     tokens: int | None
+    from_store: int = 0
+    """Different conversations whose reward is from the score store."""
+    from_other_batches: int = 0
+    """How many of these were first scored in another batch, so that they equal what this run would compute itself up to
+    rounding, and not to the last digit."""
     command: str
     """Command that repeats the audit."""
 

@@ -1,18 +1,17 @@
 """`scores.jsonl`: every reward of a run, appended batch by batch. Nothing in it is ever changed.
 
 The first line is a header with the digest of the plan. Each further line is one arm of one item:
-``{"batch", "suite", "item", "arm", "reward", "tokens", "truncated", "reason", "crc"}``, and ``attributes`` where the
-model gives more numbers than one. Rewards and attributes are written with all their digits: they are the data from
-which every published number is computed again. The last line of a batch carries ``"end": true``; a batch without it
-was interrupted and is scored again. ``crc`` is the CRC-32 of the line before it, so that a byte that changed on the
-disk is noticed even where it makes another number.
+``{"batch", "suite", "item", "arm", "reward", "tokens", "truncated", "reason", "crc"}``, ``attributes`` where the
+model gives more numbers than one, and ``stored`` where the reward was not computed now but is from the score store.
+Rewards and attributes are written with all their digits: they are the data from which every published number is
+computed again. The last line of a batch carries ``"end": true``; a batch without it was interrupted and is scored
+again. ``crc`` is the line's checksum, see `rmaudit.runs.sealed`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -21,10 +20,10 @@ from typing import Any, Self
 from rmaudit.errors import RunError
 from rmaudit.models.interface import Scored
 from rmaudit.runs.atomic import write_atomically
+from rmaudit.runs.sealed import seal, unseal
 from rmaudit.scoring.plan import Batch
 
 SCHEMA = "rmaudit.scores/1"
-_CRC = b', "crc": "'
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,8 @@ class Scores:
     plan_sha256: str
     attributes: dict[str, dict[tuple[str, str], dict[str, float]]] = field(default_factory=dict)
     """By suite, then by item and arm: the further numbers that came with the reward, by name. None without a reward."""
+    stored: dict[str, int] = field(default_factory=dict)
+    """How many rewards are from the score store, by what `Scored.stored` says of them; equal conversations once."""
 
     @property
     def any_reward(self) -> bool:
@@ -91,13 +92,15 @@ class ScoreWriter:
                 }
                 if result.reward is not None and result.attributes:
                     line["attributes"] = dict(result.attributes)
+                if result.stored and position == 0:
+                    line["stored"] = result.stored
                 lines.append(line)
         lines[-1]["end"] = True
         self._write(lines)
 
     def _write(self, lines: list[dict[str, Any]]) -> None:
         try:
-            self._file.write(b"".join(_sealed(line) + b"\n" for line in lines))
+            self._file.write(b"".join(seal(line) + b"\n" for line in lines))
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
@@ -163,17 +166,11 @@ def read_scores(path: Path, *, resume: bool = False) -> Scores:
     return _collect(path, kept, batches, header["plan"])
 
 
-def _sealed(entry: dict[str, Any]) -> bytes:
-    """The line of an entry, without its end: the CRC-32 of all that comes before it is its last field."""
-    body = json.dumps(entry, ensure_ascii=True, allow_nan=False).encode("ascii")[:-1]
-    return body + _CRC + b'%08x"}' % zlib.crc32(body)
-
-
 def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
-    body, _, seal = line.rpartition(_CRC)
-    if seal != b'%08x"}' % zlib.crc32(body):
+    content = unseal(line)
+    if content is None:
         raise RunError(f"{path}, line {number} is damaged: its checksum is wrong. Scan again into a new folder.")
-    entry: dict[str, Any] = json.loads(body + b"}")
+    entry: dict[str, Any] = json.loads(content)
     return entry
 
 
@@ -182,6 +179,7 @@ def _collect(path: Path, entries: list[dict[str, Any]], batches: int, plan: str)
     attributes: dict[str, dict[tuple[str, str], dict[str, float]]] = {}
     truncated: dict[str, dict[str, int]] = {}
     reasons: dict[str, int] = {}
+    stored: dict[str, int] = {}
     tokens: int | None = None
     try:
         for entry in entries:
@@ -195,8 +193,10 @@ def _collect(path: Path, entries: list[dict[str, Any]], batches: int, plan: str)
             if entry["reward"] is None:
                 reason = str(entry["reason"])
                 reasons[reason] = reasons.get(reason, 0) + 1
+            if "stored" in entry:
+                stored[entry["stored"]] = stored.get(entry["stored"], 0) + 1
             if entry["tokens"] is not None:
                 tokens = (tokens or 0) + entry["tokens"]
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path} is damaged: an entry lacks {error}. Scan again into a new folder.") from error
-    return Scores(rewards, truncated, reasons, batches, tokens, plan, attributes)
+    return Scores(rewards, truncated, reasons, batches, tokens, plan, attributes, stored)

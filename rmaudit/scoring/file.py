@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rmaudit.conversation import Conversation, conversation_problem
 from rmaudit.errors import ScoringError, UsageError
 from rmaudit.models.interface import RewardModel, Scored
 from rmaudit.models.options import LoadOptions
 from rmaudit.progress import Progress
-from rmaudit.runs.atomic import check_output, write_output
-from rmaudit.scoring.local import compare_checked, score_checked
+from rmaudit.runs.atomic import Output, check_output
+from rmaudit.scoring.local import compare_checked, score_stored, tell_memory
 from rmaudit.scoring.plan import conversation_key
+from rmaudit.scoring.store import Place, ScoreStore, open_store
+
+WINDOW_LINES = 32_768
+WINDOW_CHARACTERS = 32_000_000
+"""Most lines, and about most characters, that are held in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,8 @@ class FileResult:
     lines: int
     unscored: int
     """Lines with a null reward."""
+    from_store: int = 0
+    """Rewards that were not computed now."""
 
 
 _Asked = tuple[Conversation, ...]
@@ -50,55 +61,113 @@ class _Line:
         return [(conversations[0], conversations[1]), (conversations[1], conversations[0])]
 
 
-def score_file(source: str, path: Path, out: Path, options: LoadOptions, progress: Progress) -> FileResult:
+def score_file(
+    source: str, path: Path, out: Path, options: LoadOptions, progress: Progress, store: Place = None
+) -> FileResult:
     """Score every line of a JSON Lines file and write one line each, in order, whole or not at all.
+
+    The file is read twice, and never held in memory as a whole: what is wrong with it is said before the model is
+    loaded.
+
+    Args:
+        source: the SOURCE.
+        path: the file.
+        out: where the rewards go.
+        options: how to load the source.
+        progress: listener.
+        store: where rewards are kept for later; see `rmaudit.scoring.store`.
 
     Raises:
         UsageError: when the input cannot be read or is empty, or the output cannot be written.
         ScoringError: when not a single line could be scored.
     """
-    lines = list(_read(path))
-    if not lines:
-        raise UsageError(f"{path} holds no lines to score. Give one JSON object a line, with messages.")
-    check_output(out)
     if out.resolve() == path.resolve():
         raise UsageError(f"{out} is the input itself, and would be lost. Give --out another place.")
-    from rmaudit.models.load import load
+    with _opened(path) as stream:
+        parts = [len(line.parts) for line in _read(stream, path)]
+        if not parts:
+            raise UsageError(f"{path} holds no lines to score. Give one JSON object a line, with messages.")
+        check_output(out)
+        from rmaudit.models.load import load
 
-    progress.stage(f"Loading {source}")
-    model = load(source, options)
-    scored = _score_all(model, [asked for line in lines for asked in line.asked(model.pairwise)], progress)
-    results = iter(scored)
-    written: list[dict[str, Any]] = []
-    for line in lines:
-        parts = {name: next(results) for name, _ in line.parts}
-        written.append(_answer(line, parts))
-    unscored = sum("reason" in answer for answer in written)
-    if unscored == len(written):
-        raise ScoringError(
-            f"None of the {len(written):,} lines of {path} could be scored: {written[0]['reason']}. "
-            "Nothing was written."
-        )
-    text = "".join(json.dumps(answer, ensure_ascii=True, allow_nan=False) + "\n" for answer in written)
-    write_output(out, text.encode("ascii"))
-    return FileResult(len(written), unscored)
+        progress.stage(f"Loading {source}")
+        model = load(source, options)
+        progress.start(sum(parts), "conversations")
+        written = unscored = known = 0
+        first: str | None = None
+        with Output(out) as output, open_store(store, model, options, progress.stage) or nullcontext() as rewards:
+            for window in _windows(_read(stream, path)):
+                asked = [asked for line in window for asked in line.asked(model.pairwise)]
+                scored = _score_all(model, asked, progress, rewards)
+                known += sum(result.stored is not None for result in scored)
+                results = iter(scored)
+                for line in window:
+                    answer = _answer(line, {name: next(results) for name, _ in line.parts})
+                    first = first or answer.get("reason")
+                    unscored += "reason" in answer
+                    written += 1
+                    text = json.dumps(answer, ensure_ascii=True, allow_nan=False)
+                    output.write(text.encode("ascii") + b"\n")
+            if unscored == written:
+                raise ScoringError(
+                    f"None of the {written:,} lines of {path} could be scored: {first}. Nothing was written."
+                )
+        progress.finish()
+    return FileResult(written, unscored, known)
 
 
-def _read(path: Path) -> Iterator[_Line]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}. Give a UTF-8 file with one JSON object a line.") from error
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    """The lines of a file that can be read twice; of what cannot, such as a pipe, a copy."""
+    with ExitStack() as files:
         try:
-            data = json.loads(line, parse_constant=_no_number)
-        except (ValueError, RecursionError) as error:
-            raise UsageError(f"{path}, line {number} is not JSON: {error}.") from error
-        if not isinstance(data, dict):
-            raise UsageError(f"{path}, line {number} is not an object with messages, or prompt, chosen and rejected.")
-        yield _understood(data)
+            file = files.enter_context(path.open("rb"))
+            if not file.seekable():
+                copy = files.enter_context(tempfile.TemporaryFile())
+                shutil.copyfileobj(file, copy)
+            stream = io.TextIOWrapper(file if file.seekable() else copy, encoding="utf-8-sig", newline="\n")
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        yield stream
+
+
+def _unreadable(path: Path, error: Exception) -> UsageError:
+    return UsageError(f"{path} cannot be read: {error}. Give a UTF-8 file with one JSON object a line.")
+
+
+def _read(stream: TextIO, path: Path) -> Iterator[_Line]:
+    """What each line asks for, from the beginning of the file."""
+    try:
+        stream.seek(0)
+        for number, line in enumerate(stream, 1):
+            if line.strip():
+                yield _understood(_object(line, f"{path}, line {number}"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _object(line: str, where: str) -> dict[str, Any]:
+    try:
+        data = json.loads(line, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{where} is not JSON: {error}.") from error
+    if not isinstance(data, dict):
+        raise UsageError(f"{where} is not an object with messages, or prompt, chosen and rejected.")
+    return data
+
+
+def _windows(lines: Iterator[_Line]) -> Iterator[list[_Line]]:
+    """Lines in parts that fit into memory, so that a file may be as long as it likes."""
+    window: list[_Line] = []
+    size = 0
+    for line in lines:
+        window.append(line)
+        size += sum(len(turn["content"]) for _, conversation in line.parts for turn in conversation)
+        if len(window) >= WINDOW_LINES or size >= WINDOW_CHARACTERS:
+            yield window
+            window, size = [], 0
+    if window:
+        yield window
 
 
 def _no_number(name: str) -> None:
@@ -141,7 +210,9 @@ def _plain(messages: Sequence[dict[str, Any]]) -> Conversation:
     return [{"role": turn["role"], "content": turn["content"]} for turn in messages]
 
 
-def _score_all(model: RewardModel, asked: Sequence[_Asked], progress: Progress) -> list[Scored]:
+def _score_all(
+    model: RewardModel, asked: Sequence[_Asked], progress: Progress, store: ScoreStore | None
+) -> list[Scored]:
     """Score or compare conversations, equal ones once and like lengths together; results in the order asked."""
     keys = [tuple(map(conversation_key, conversations)) for conversations in asked]
     unique = dict(zip(keys, asked, strict=True))
@@ -150,20 +221,21 @@ def _score_all(model: RewardModel, asked: Sequence[_Asked], progress: Progress) 
     lengths = dict(zip(unique, model.lengths(firsts), strict=True))
     ordered = sorted(unique, key=lambda key: (len(key), -lengths[key]))
     results: dict[tuple[str, ...], Scored] = {}
-    progress.start(len(ordered), "conversations")
     for start in range(0, len(ordered), model.batch_size):
         chunk = ordered[start : start + model.batch_size]
         for size in sorted({len(key) for key in chunk}):
             like = [key for key in chunk if len(key) == size]
-            results |= zip(like, _ask(model, [unique[key] for key in like]), strict=True)
+            results |= zip(like, _ask(model, [unique[key] for key in like], store), strict=True)
+        tell_memory(model, progress)
         progress.advance(len(chunk), "conversations")
-    progress.finish()
+    if len(asked) > len(unique):
+        progress.advance(len(asked) - len(unique), "conversations")
     return [results[key] for key in keys]
 
 
-def _ask(model: RewardModel, asked: Sequence[_Asked]) -> list[Scored]:
+def _ask(model: RewardModel, asked: Sequence[_Asked], store: ScoreStore | None) -> list[Scored]:
     if len(asked[0]) == 1:
-        return score_checked(model, [conversation for (conversation,) in asked])
+        return score_stored(model, [conversation for (conversation,) in asked], store)
     return compare_checked(model, [(first, second) for first, second in asked])
 
 

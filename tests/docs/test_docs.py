@@ -148,7 +148,7 @@ def test_every_field_of_a_score_line_is_documented(tmp_path: Path) -> None:
     from rmaudit.scoring.plan import Batch, Target
 
     with ScoreWriter(tmp_path / "scores.jsonl", "plan") as writer:
-        scored = Scored(1.0, attributes={"verbosity": 0.5})
+        scored = Scored(1.0, attributes={"verbosity": 0.5}, stored="same-batch")
         writer.append(0, Batch(([],), ((Target("suite", "item", "arm"),),), "label"), [scored])
     _, line = (tmp_path / "scores.jsonl").read_text(encoding="ascii").splitlines()
     assert table_keys(section(read("files.md"), "scores.jsonl")) == {*json.loads(line)}

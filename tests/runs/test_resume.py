@@ -104,6 +104,66 @@ def test_ctrl_c_exits_130_with_the_command_that_goes_on(call: int, place: Bench,
     check_equal(tmp_path / "a run", whole)
 
 
+def stopped_from_outside(place: Bench, out: Path, *signals: signal.Signals) -> tuple[int, str]:
+    """A scan whose batches are slow, signalled when two of them are on the disk."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rmaudit", *arguments(place, out)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env=environment(SCORER_SLEEP="0.3"),
+    )
+    scores = out / "scores.jsonl"
+    deadline = time.monotonic() + 60
+    while not (scores.exists() and scores.read_bytes().count(b'"end"') >= 3):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.01)
+    for number in signals:
+        time.sleep(0.1)
+        process.send_signal(number)
+    error = process.communicate(timeout=60)[1]
+    return process.returncode, error
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_scan_behind_its_batch(
+    number: signal.Signals, place: Bench, whole: Path, tmp_path: Path
+) -> None:
+    code, error = stopped_from_outside(place, tmp_path / "run", number)
+    assert code == 130
+    assert "Stopping after this batch" in error
+    assert (tmp_path / "run" / "scores.jsonl").read_bytes().endswith(b"\n")
+    last = json.loads((tmp_path / "run" / "scores.jsonl").read_bytes().splitlines()[-1])
+    assert last["end"] is True
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "interrupted"
+    command = shlex.split(error.strip().splitlines()[-1].split("go on with: ")[1])
+    assert run(*command[1:]).code == 0
+    check_equal(tmp_path / "run", whole)
+
+
+def test_a_second_signal_ends_it_at_once(place: Bench, whole: Path, tmp_path: Path) -> None:
+    code, error = stopped_from_outside(place, tmp_path / "run", signal.SIGTERM, signal.SIGTERM)
+    assert code == 130
+    assert "go on with" in error
+    assert run(*arguments(place, tmp_path / "run", "--resume")).code == 0
+    check_equal(tmp_path / "run", whole)
+
+
+@pytest.mark.parametrize("call", [1, 5, 20])
+def test_killed_with_a_store_and_gone_on_with(call: int, place: Bench, whole: Path, tmp_path: Path) -> None:
+    """What is in the store and not yet in the run is not scored again, and the result is the same."""
+    store = ["--store", str(tmp_path / "store")]
+    killed = run(*arguments(place, tmp_path / "run", *store), SCORER_KILL=str(call))
+    assert killed.code == -signal.SIGKILL
+    resumed = run(*arguments(place, tmp_path / "run", *store, "--resume"))
+    assert resumed.code == 0, resumed.err
+    assert without_run(tmp_path / "run") == without_run(whole)
+    again = run(*arguments(place, tmp_path / "again", *store))
+    assert again.code == 0, again.err
+    assert without_run(tmp_path / "again") == without_run(whole)
+
+
 def test_gate_names_the_command_that_goes_on(place: Bench, whole: Path, tmp_path: Path) -> None:
     run(*arguments(place, tmp_path / "run"), SCORER_KILL="2")
     command = shlex.split(run("gate", str(tmp_path / "run")).err.split("Go on with it by: ")[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -83,6 +84,8 @@ class JudgeModel(RewardModel):
     the verdicts that were given, from -1 to 1.
     """
 
+    storable = "always"
+
     def __init__(
         self,
         model: Any,
@@ -114,6 +117,19 @@ class JudgeModel(RewardModel):
         with contextlib.suppress(LoadRefusedError, MemoryError):
             return self._reloaded(dtype)
         return None
+
+    def fingerprints(self, conversations: Sequence[Conversation]) -> list[bytes]:
+        """Digest of the text that asks for each grade, and of its tokens; see `RewardModel.fingerprints`."""
+        return [self._fingerprint(conversation) for conversation in conversations]
+
+    def _fingerprint(self, conversation: Conversation) -> bytes:
+        asked = self._ask(conversation) if is_text(conversation) else None
+        if not isinstance(asked, str):
+            return super().fingerprints([conversation])[0]
+        turn: Conversation = [{"role": "user", "content": asked}]
+        (entry,) = self._written.encode([turn])
+        ids = b"" if isinstance(entry, str) else entry.ids.tobytes()
+        return super().fingerprints([turn])[0] + hashlib.sha256(ids).digest()
 
     def score_batch(self, conversations: Sequence[Conversation]) -> list[Scored]:
         """Grade of each conversation; see `RewardModel.score_batch`."""
