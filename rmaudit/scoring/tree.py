@@ -7,6 +7,7 @@ comparison of places: a token sees those before it whose range has not ended yet
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -113,7 +114,7 @@ def pack(sequences: Sequence[Ids]) -> Tree:
         sequences: token ids, none negative, of one token or more each; repeats are welcome.
     """
     order = sorted_by_tokens(sequences)
-    common = [shared(sequences[i], sequences[j]) for i, j in zip(order, order[1:], strict=False)]
+    common = [shared(sequences[i], sequences[j]) for i, j in itertools.pairwise(order)]
     index: dict[int, Places] = {}
     ids: list[Ids] = []
     size, path = 0, np.zeros(0, dtype=np.int64)
@@ -142,7 +143,7 @@ def packed_size(sequences: Sequence[Ids]) -> int:
     """Number of different tokens of sequences, those that a tree of them has."""
     order = sorted_by_tokens(sequences)
     return sum(len(ids) for ids in sequences) - sum(
-        shared(sequences[i], sequences[j]) for i, j in zip(order, order[1:], strict=False)
+        shared(sequences[i], sequences[j]) for i, j in itertools.pairwise(order)
     )
 
 
@@ -173,12 +174,12 @@ class _Node:
 
 
 def _branches(paths: list[Places], common: list[int], low: int, high: int, depth: int, end: int) -> list[_Node]:
-    """The nodes that begin at a depth of the sorted sequences ``low`` to ``high``, all of which share what is before."""
+    """The nodes at a depth of the sorted sequences ``low`` to ``high``, all of which share what is before it."""
     while low < high and len(paths[low]) == depth:
         low += 1  # ends here, or is a repeat
     cuts = [low, *(i + 1 for i in range(low, high - 1) if common[i] == depth), high] if low < high else []
     nodes = []
-    for first, last in zip(cuts, cuts[1:], strict=False):
+    for first, last in itertools.pairwise(cuts):
         stop = min([len(paths[first]), *common[first : last - 1]])
         start = int(paths[first][depth])
         whole = int(paths[last][depth]) if last < high else end
