@@ -22,13 +22,12 @@ from rmaudit.models.backbone import first_line
 from rmaudit.models.interface import Arrangement, ModelFacts, RewardModel, Scored, Work
 from rmaudit.models.passes import (
     MOST_TOGETHER,
-    TOKENS_PER_PASS,
-    TREE_TOKENS,
     Pass,
     cheapest,
     neighbours,
     padded_passes,
     token_cost,
+    tree_tokens,
 )
 from rmaudit.models.readout import Head, Row, Values
 from rmaudit.models.shared import Ways, find_ways
@@ -165,7 +164,7 @@ class NativeModel(RewardModel):
         self._mixes = self._padding_is_harmless()
         self._ways = self._found_ways()
         self._token_cost = token_cost(network.model)
-        self.facts = replace(facts, passes=_told(self._ways), risks=(*facts.risks, *_sharing_risks(self._ways)))
+        self.facts = replace(facts, passes=_told(self._ways))
         self.work = Work()
 
     @property
@@ -218,7 +217,7 @@ class NativeModel(RewardModel):
         self._cache.update(zip(map(_key, conversations), encoded, strict=True))
         good = {i: e for i, e in enumerate(encoded) if isinstance(e, Encoded) and self._unscorable(e) is None}
         alike = {i: entry.ids for i, entry in good.items() if self._sharable(entry)}
-        groups = list(neighbours(alike, self._tree_tokens, self._batch_size or MOST_TOGETHER))
+        groups = list(neighbours(alike, tree_tokens(self.device.type), self._batch_size or MOST_TOGETHER))
         groups.sort(key=lambda group: -max(len(alike[i]) for i in group))
         lengths = [0 if isinstance(entry, str) else len(entry.ids) for entry in encoded]
         rest = sorted((i for i in range(len(encoded)) if i not in alike), key=lambda i: (-lengths[i], i))
@@ -292,10 +291,6 @@ class NativeModel(RewardModel):
         with torch.inference_mode():
             return self._network.ways(text.ids, self.facts.dtype)
 
-    @property
-    def _tree_tokens(self) -> int:
-        return TREE_TOKENS if self.device.type == "cpu" else TOKENS_PER_PASS
-
     def _sharable(self, entry: Encoded) -> bool:
         """Whether a conversation may be part of a tree."""
         way = self._ways.shared
@@ -305,7 +300,7 @@ class NativeModel(RewardModel):
         """The passes of conversations, by place."""
         alike = {i: entry.ids for i, entry in todo.items() if self._sharable(entry)}
         rest = {i: entry.ids for i, entry in todo.items() if i not in alike}
-        trees = cheapest(alike, self._tree_tokens, self._token_cost) if alike else []
+        trees = cheapest(alike, tree_tokens(self.device.type), self._token_cost) if alike else []
         return [*trees, *padded_passes(rest, mix=self._mixes)]
 
     def _run(self, batch: Sequence[Encoded], one: Pass) -> list[Values]:
@@ -388,16 +383,8 @@ def _failures_told(batch: Sequence[Encoded]) -> Iterator[None]:
 def _told(ways: Ways) -> str:
     if ways.shared is not None:
         return "equal beginnings are computed once, without padding"
-    return "padded on the right, which needs no mask" if ways.unmasked else "padded on the right, and masked"
-
-
-def _sharing_risks(ways: Ways) -> tuple[str, ...]:
-    """Why a model that should be able to share beginnings does not."""
-    if ways.note is None:
-        return ()
-    return (
-        f"conversations that begin alike are each computed whole, since sharing their beginning fails: {ways.note}",
-    )
+    way = "padded on the right, which needs no mask" if ways.unmasked else "padded and masked"
+    return way if ways.note is None else f"{way}; equal beginnings are computed each time: {ways.note}"
 
 
 def _talk(answer: str) -> Conversation:

@@ -43,6 +43,11 @@ class Pass:
         return Work(self.tokens, self.unique, computed, computed - self.tokens)
 
 
+def tree_tokens(device: str) -> int:
+    """Most tokens of a tree on a kind of device."""
+    return TREE_TOKENS if device == "cpu" else TOKENS_PER_PASS
+
+
 def token_cost(model: Any) -> float:
     """What a token costs beside its attention, per layer, in products of a query with a key.
 

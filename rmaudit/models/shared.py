@@ -8,6 +8,7 @@ tree apart into pieces and hands each to the kernel that the model uses anyway.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -28,6 +29,8 @@ _TOLERANCE = {"float32": 2e-5, "float64": 2e-5}
 """Largest difference of a hidden state from that of the plain path, relative to the largest of the states."""
 _COARSE = 5e-2
 """The same for the other number types, which round each sum."""
+_SAMPLE = 24
+"""Tokens of the longest text on which a model is tried."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class _Call:
     piece: Piece
     ranges: tuple[tuple[int, int], ...]
     mask: torch.Tensor | None
+    eager: bool
+    """Whether the layer's own arithmetic is used and not a kernel, as with attention scores that are capped."""
 
     def keys(self, every: torch.Tensor) -> torch.Tensor:
         """The keys or values of the piece from those of the whole packing, shape ``(1, heads, keys, width)``."""
@@ -73,7 +78,7 @@ class SharedPass:
             config.get_text_config() is config
             and not config.is_encoder_decoder
             and "position_ids" in inspect.signature(model.forward).parameters
-            and getattr(config, "_attn_implementation", None) == "sdpa"
+            and getattr(config, "_attn_implementation", None) in ("sdpa", "eager")
             and kinds <= {"full_attention", "sliding_attention"}
             # These turn by angles that depend on the longest text of a pass.
             and not any(kind in str(rope) for kind in ("dynamic", "longrope"))
@@ -113,7 +118,7 @@ class Ways:
     unmasked: bool = False
     """Whether no mask is needed with padding on the right, since no token sees a later one."""
     note: str | None = None
-    """Why there are no trees although the model is of a kind that may be run on them."""
+    """Why there are no trees although no token sees a later one."""
 
 
 def find_ways(
@@ -143,21 +148,25 @@ def find_ways(
         unmasked = _difference(plain({"input_ids": filled}), wanted, texts) <= limit
     except (RuntimeError, ValueError, TypeError):
         unmasked = False
-    if not unmasked or not SharedPass.possible(model):
-        return Ways(unmasked=unmasked)
+    if not unmasked:
+        return Ways()
+    if not SharedPass.possible(model):
+        return Ways(unmasked=True, note="its positions or its attention cannot be told of them")
+    shared = SharedPass(model)
+    if shared.longest is not None and shared.longest < _SAMPLE:
+        return Ways(unmasked=True, note=f"its attention reaches back {shared.longest} tokens only")
     try:
-        shared = SharedPass(model)
         off = _difference(shared(pack(texts)), wanted, texts)
     except (RuntimeError, ValueError, TypeError, LookupError) as error:
-        return Ways(unmasked=unmasked, note=f"it failed when it was tried ({type(error).__name__})")
+        return Ways(unmasked=True, note=f"its network failed when it was tried ({type(error).__name__})")
     if off <= limit:
-        return Ways(shared, unmasked)
-    return Ways(unmasked=unmasked, note=f"tried, it moved a hidden state by {off:.1g} of the largest")
+        return Ways(shared, unmasked=True)
+    return Ways(unmasked=True, note=f"tried, it moved a hidden state by {off:.1g} of the largest")
 
 
 def _samples(ids: Ids) -> list[Ids]:
     """Short token sequences that branch at several depths, made of the tokens of a text."""
-    ids = np.resize(ids, 24)
+    ids = np.resize(ids, _SAMPLE)
     turned = ids[::-1]
     # Arms that part at two depths; one that is the beginning of another; one that stands apart.
     arms = (ids, np.append(ids[:12], turned[:5]), np.concatenate([ids[:16], turned[3:10]]), ids[:14], turned[:9])
@@ -182,7 +191,7 @@ def _attending(model: Any, tree: Tree) -> Iterator[None]:
 
     AttentionInterface.register(_KERNEL, _attend)
     kernel = model.config._attn_implementation
-    token = _calls.set(tuple(_call(tree, piece, model) for piece in tree.pieces))
+    token = _calls.set(tuple(_call(tree, piece, model, kernel == "eager") for piece in tree.pieces))
     model.config._attn_implementation = _KERNEL
     try:
         yield
@@ -191,18 +200,18 @@ def _attending(model: Any, tree: Tree) -> Iterator[None]:
         _calls.reset(token)
 
 
-def _call(tree: Tree, piece: Piece, model: Any) -> _Call:
+def _call(tree: Tree, piece: Piece, model: Any, eager: bool) -> _Call:
     import torch
 
     ranges = [*piece.before, (piece.start, piece.stop)]
     if piece.before and piece.before[-1][1] == piece.start:
         ranges[-2:] = [(piece.before[-1][0], piece.stop)]
     mask = None
-    if not piece.plain:
+    if eager or not piece.plain:
         unseen = torch.from_numpy(~tree.sees(piece)).to(model.device)
         mask = torch.zeros(unseen.shape, dtype=model.dtype, device=model.device)
         mask = mask.masked_fill_(unseen, torch.finfo(model.dtype).min)[None, None]
-    return _Call(piece, tuple(ranges), mask)
+    return _Call(piece, tuple(ranges), mask, eager)
 
 
 def _attend(
@@ -229,8 +238,14 @@ def _attend(
     for call in _calls.get():
         own = query[:, :, call.piece.start : call.piece.stop]
         mask = None if call.mask is None else call.mask.to(own.device)
-        parts.append(sdpa_attention_forward(module, own, call.keys(key), call.keys(value), mask, **options)[0])
+        kernel = _own_attention(module) if call.eager else sdpa_attention_forward
+        parts.append(kernel(module, own, call.keys(key), call.keys(value), mask, **options)[0])
     return torch.cat(parts, dim=1), None
+
+
+def _own_attention(module: Any) -> Any:
+    """The attention that the library has beside each architecture, with what is special about it."""
+    return vars(sys.modules[type(module).__module__])["eager_attention_forward"]
 
 
 def _window(config: Any) -> int | None:
