@@ -50,6 +50,8 @@ class Network(ABC):
     """The library's model whose device and embeddings count."""
     left: bool
     """Whether padding on the left is possible."""
+    segmented: bool = True
+    """Whether it reads the segments that the tokenizer may tell."""
 
     def problem(self, encoded: Encoded) -> str | None:
         """Why a conversation cannot be read, or ``None``."""
@@ -97,6 +99,7 @@ class HiddenStateNetwork(Network):
         parameters = inspect.signature(model.forward).parameters
         composite = model.config.get_text_config() is not model.config
         self.left = "position_ids" in parameters and not composite
+        self.segmented = "token_type_ids" in parameters
         self._options = {"use_cache": False} if "use_cache" in parameters else {}
 
     def problem(self, encoded: Encoded) -> str | None:
@@ -286,7 +289,7 @@ class NativeModel(RewardModel):
         import torch
 
         (text,) = self._encode([_talk("Hello, nice to meet you")])
-        if not self._mixes or isinstance(text, str) or text.segments is not None or self._unscorable(text):
+        if not self._mixes or isinstance(text, str) or self._unscorable(text):
             return Ways()
         with torch.inference_mode():
             return self._network.ways(text.ids, self.facts.dtype)
@@ -294,7 +297,9 @@ class NativeModel(RewardModel):
     def _sharable(self, entry: Encoded) -> bool:
         """Whether a conversation may be part of a tree."""
         way = self._ways.shared
-        return way is not None and entry.segments is None and (way.longest is None or len(entry.ids) <= way.longest)
+        if way is None or (self._network.segmented and entry.segments is not None):
+            return False
+        return way.longest is None or len(entry.ids) <= way.longest
 
     def _passes(self, todo: Mapping[int, Encoded]) -> list[Pass]:
         """The passes of conversations, by place."""

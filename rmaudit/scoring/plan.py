@@ -62,6 +62,15 @@ class Plan:
         """Conversations that the model sees."""
         return sum(len(batch.conversations) for batch in self.batches)
 
+    @property
+    def summary(self) -> str:
+        """What is to be done, in words."""
+        told = f"{self.unique:,} different conversations of {self.conversations:,}"
+        if self.work is None:
+            return told
+        work = self.work
+        return f"{told}: {work.tokens:,} tokens, {work.unique:,} of them unique, {work.padding:,} of padding"
+
 
 def make_plan(panel: Sequence[Item], suites: Iterable[tuple[str, Sequence[Item]]], model: RewardModel) -> Plan:
     """Plan the scoring of the panel and of suites for a model.
