@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from rmaudit.conversation import Conversation
 from rmaudit.errors import ScoringError
+from rmaudit.models import passes
 from rmaudit.models.backbone import first_line
 from rmaudit.models.interface import Arrangement, ModelFacts, RewardModel, Scored, Work
 from rmaudit.models.passes import (
@@ -27,7 +28,6 @@ from rmaudit.models.passes import (
     neighbours,
     padded_passes,
     token_cost,
-    tree_tokens,
 )
 from rmaudit.models.readout import Head, Row, Values
 from rmaudit.models.shared import Ways, find_ways
@@ -220,13 +220,13 @@ class NativeModel(RewardModel):
         self._cache.update(zip(map(_key, conversations), encoded, strict=True))
         good = {i: e for i, e in enumerate(encoded) if isinstance(e, Encoded) and self._unscorable(e) is None}
         alike = {i: entry.ids for i, entry in good.items() if self._sharable(entry)}
-        groups = list(neighbours(alike, tree_tokens(self.device.type), self._batch_size or MOST_TOGETHER))
+        groups = list(neighbours(alike, passes.TREE_TOKENS, self._batch_size or MOST_TOGETHER))
         groups.sort(key=lambda group: -max(len(alike[i]) for i in group))
         lengths = [0 if isinstance(entry, str) else len(entry.ids) for entry in encoded]
         rest = sorted((i for i in range(len(encoded)) if i not in alike), key=lambda i: (-lengths[i], i))
         groups += [rest[start : start + self.batch_size] for start in range(0, len(rest), self.batch_size)]
-        passes = [one for group in groups for one in self._passes({i: good[i] for i in group if i in good})]
-        return Arrangement(tuple(map(tuple, groups)), sum((one.work for one in passes), Work()))
+        found = [one for group in groups for one in self._passes({i: good[i] for i in group if i in good})]
+        return Arrangement(tuple(map(tuple, groups)), sum((one.work for one in found), Work()))
 
     def score(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
         """Rewards of conversations, those that begin alike scored together; see `RewardModel.score`."""
@@ -305,7 +305,7 @@ class NativeModel(RewardModel):
         """The passes of conversations, by place."""
         alike = {i: entry.ids for i, entry in todo.items() if self._sharable(entry)}
         rest = {i: entry.ids for i, entry in todo.items() if i not in alike}
-        trees = cheapest(alike, tree_tokens(self.device.type), self._token_cost) if alike else []
+        trees = cheapest(alike, passes.TREE_TOKENS, self._token_cost) if alike else []
         return [*trees, *padded_passes(rest, mix=self._mixes)]
 
     def _run(self, batch: Sequence[Encoded], one: Pass) -> list[Values]:

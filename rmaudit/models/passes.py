@@ -1,7 +1,7 @@
 """Which conversations go through a network in one pass, and in which way: whatever a cost model finds cheapest.
 
-The cost is counted, not timed, so that a plan is the same on every run and machine. Its constants were measured by
-``benchmarks/shared_prefixes.py``; the unit is the product of a query with a key in one layer's attention.
+The cost is counted, not timed, so that a plan is the same on every run and machine. Its unit is the product of a query
+with a key in one layer's attention; its constants come from ``benchmarks/shared_prefixes.py --constants`` on a CPU.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rmaudit.scoring.tree import CALL_COST, Ids, Tree, pack, shared, sorted_by_t
 TOKENS_PER_PASS = 16_384
 """Most tokens, padding included, of one padded forward pass; a larger batch is split."""
 TREE_TOKENS = 2_048
-"""Most tokens of a tree on a CPU, behind which activations no longer fit into its caches."""
+"""Most tokens of a tree, beyond which activations no longer fit into a CPU's caches."""
 MOST_TOGETHER = 256
 """Most conversations of a tree: a run that is interrupted repeats at most these."""
 
@@ -43,22 +43,16 @@ class Pass:
         return Work(self.tokens, self.unique, computed, computed - self.tokens)
 
 
-def tree_tokens(device: str) -> int:
-    """Most tokens of a tree on a kind of device."""
-    return TREE_TOKENS if device == "cpu" else TOKENS_PER_PASS
-
-
 def token_cost(model: Any) -> float:
     """What a token costs beside its attention, per layer, in products of a query with a key.
 
-    Twice the weights is what the linear layers compute, and four times the width a product; attention reaches about
-    half of the speed of a linear layer.
+    Twice the weights is what the linear layers compute, and four times the width a product, at about the same speed.
     """
     config = model.config.get_text_config()
     layers = int(getattr(config, "num_hidden_layers", 0) or 1)
     embedded = model.get_input_embeddings().weight.numel()
     weights = sum(parameter.numel() for parameter in model.parameters()) - embedded
-    return float(max(1, weights)) / layers / (2 * int(getattr(config, "hidden_size", 0) or 1)) / 2
+    return float(max(1, weights)) / layers / (2 * int(getattr(config, "hidden_size", 0) or 1))
 
 
 def padded_passes(sequences: Mapping[int, Ids], *, mix: bool) -> Iterator[Pass]:

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 Ids = NDArray[np.int32]
 Places = NDArray[np.int64]
 
-CALL_COST = 20_000
+CALL_COST = 3_000
 """What a call of an attention kernel costs beside its arithmetic, in products of a query with a key."""
-COPY_COST = 8
+COPY_COST = 4
 """What it costs to gather a key that does not lie beside the others, in the same unit."""
 
 
