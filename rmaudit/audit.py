@@ -145,6 +145,7 @@ def scan(
     progress.stage(f"Loading {source}")
     model = load(source, options)
     plan = make_plan(selection.panel.items, selection.named, model)
+    progress.stage(f"Planned {plan.summary}")
     manifest = _new_manifest(
         source, model, plan, selection, tier, seed, rules, options, probes, panel, policy, folder.path, accepted, store
     )

@@ -72,6 +72,41 @@ class ModelFacts:
     """Whether the attributes add up to the reward, so that an effect can be split among them."""
     risks: tuple[str, ...] = ()
     """What a reader should know before trusting the numbers."""
+    passes: str | None = None
+    """How conversations go through the network together, such as whether equal beginnings are computed once."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What conversations cost, in tokens."""
+
+    tokens: int = 0
+    """Of all conversations, each counted whole."""
+    unique: int = 0
+    """Different ones: those at the same place behind the same beginning are one."""
+    computed: int = 0
+    """Places that go through the network, padding included."""
+    padding: int = 0
+    """Places among them that belong to no conversation."""
+
+    def __add__(self, other: Work) -> Work:
+        """The work of both."""
+        return Work(
+            self.tokens + other.tokens,
+            self.unique + other.unique,
+            self.computed + other.computed,
+            self.padding + other.padding,
+        )
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """Which conversations are scored together, decided before the first is."""
+
+    batches: tuple[tuple[int, ...], ...]
+    """Places of the conversations, batch by batch, in the order in which they are to be scored."""
+    work: Work | None = None
+    """What that costs, where it is known beforehand; `Work.unique` counts within each pass through the network."""
 
 
 @dataclass(frozen=True)
@@ -263,6 +298,15 @@ class RewardModel(ABC):
     def lengths(self, conversations: Sequence[Conversation]) -> list[int]:
         """Length of each conversation in tokens (characters where there is no tokenizer), for planning."""
         return [sum(len(turn["content"]) for turn in conversation) for conversation in conversations]
+
+    def arrange(self, conversations: Sequence[Conversation]) -> Arrangement:
+        """Which conversations to score together, and in which order.
+
+        Longest first: if memory runs out it does so at once, and the estimate of the time left errs high.
+        """
+        lengths, size = self.lengths(conversations), self.batch_size
+        ordered = sorted(range(len(conversations)), key=lambda i: (-lengths[i], i))
+        return Arrangement(tuple(tuple(ordered[start : start + size]) for start in range(0, len(ordered), size)))
 
     @property
     def batch_size(self) -> int:

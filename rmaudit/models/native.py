@@ -10,17 +10,30 @@ import hashlib
 import inspect
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rmaudit.conversation import Conversation
 from rmaudit.errors import ScoringError
+from rmaudit.models import passes
 from rmaudit.models.backbone import first_line
-from rmaudit.models.interface import ModelFacts, RewardModel, Scored
+from rmaudit.models.interface import Arrangement, ModelFacts, RewardModel, Scored, Work
+from rmaudit.models.passes import (
+    MOST_TOGETHER,
+    Pass,
+    cheapest,
+    neighbours,
+    padded_passes,
+    token_cost,
+)
 from rmaudit.models.readout import Head, Row, Values
+from rmaudit.models.shared import Ways, find_ways
 from rmaudit.models.text import ConversationInput, Encoded
+from rmaudit.models.tree import Ids
 
 if TYPE_CHECKING:
     import torch
@@ -30,9 +43,6 @@ Side = Literal["left", "right"]
 LibraryReward = Callable[[dict[str, Any]], float]
 """From the inputs of one conversation to its reward by the library's own class."""
 
-TOKENS_PER_PASS = 16_384
-"""Most tokens, padding included, of one forward pass; a larger batch is split."""
-
 
 class Network(ABC):
     """A network with its head: padded conversations in, numbers out."""
@@ -41,6 +51,8 @@ class Network(ABC):
     """The library's model whose device and embeddings count."""
     left: bool
     """Whether padding on the left is possible."""
+    segmented: bool = True
+    """Whether it reads the segments that the tokenizer may tell."""
 
     def problem(self, encoded: Encoded) -> str | None:
         """Why a conversation cannot be read, or ``None``."""
@@ -61,6 +73,15 @@ class Network(ABC):
         del inputs, row
         return None
 
+    def ways(self, ids: Ids, dtype: str | None) -> Ways:
+        """In which ways besides the padded and masked one it may be run, tried on the tokens of any text."""
+        del ids, dtype
+        return Ways()
+
+    def read(self, states: torch.Tensor, rows: Sequence[Row]) -> list[Values]:
+        """Numbers of each conversation from its last hidden states; asked only where `ways` finds another way."""
+        raise NotImplementedError
+
 
 class HiddenStateNetwork(Network):
     """A bare model whose hidden states a head reads."""
@@ -79,6 +100,7 @@ class HiddenStateNetwork(Network):
         parameters = inspect.signature(model.forward).parameters
         composite = model.config.get_text_config() is not model.config
         self.left = "position_ids" in parameters and not composite
+        self.segmented = "token_type_ids" in parameters
         self._options = {"use_cache": False} if "use_cache" in parameters else {}
 
     def problem(self, encoded: Encoded) -> str | None:
@@ -87,7 +109,19 @@ class HiddenStateNetwork(Network):
 
     def __call__(self, inputs: dict[str, torch.Tensor], rows: Sequence[Row]) -> list[Values]:
         """Numbers of each conversation, in order; see `Network`."""
-        return self._head(self.model(**inputs, **self._options).last_hidden_state, rows)
+        return self.read(self._states(inputs), rows)
+
+    def ways(self, ids: Ids, dtype: str | None) -> Ways:
+        """In which ways besides the padded and masked one it may be run; see `Network`."""
+        return find_ways(self.model, self._states, ids, dtype)
+
+    def read(self, states: torch.Tensor, rows: Sequence[Row]) -> list[Values]:
+        """Numbers of each conversation from its last hidden states."""
+        return self._head(states, rows)
+
+    def _states(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        states: torch.Tensor = self.model(**inputs, **self._options).last_hidden_state
+        return states
 
     def library(self, inputs: dict[str, torch.Tensor], row: Row) -> float | None:
         """The reward by the library's own class, where it has one for this head."""
@@ -96,7 +130,13 @@ class HiddenStateNetwork(Network):
 
 
 class NativeModel(RewardModel):
-    """A loaded network that gives each conversation a reward of its own."""
+    """A loaded network that gives each conversation a reward of its own.
+
+    Conversations that begin alike are computed as one tree where the network gives the same then; see `Ways`.
+    """
+
+    work: Work
+    """What has been scored so far, in tokens."""
 
     storable = "always"
 
@@ -128,6 +168,10 @@ class NativeModel(RewardModel):
         self._vocabulary = int(network.model.get_input_embeddings().weight.shape[0])
         self._cache: dict[tuple[tuple[str, str], ...], Encoded | str] = {}
         self._mixes = self._padding_is_harmless()
+        self._ways = self._found_ways()
+        self._token_cost = token_cost(network.model)
+        self.facts = replace(facts, passes=_told(self._ways))
+        self.work = Work()
 
     @property
     def device(self) -> torch.device:
@@ -180,6 +224,32 @@ class NativeModel(RewardModel):
         encoded = self._encode(conversations)
         return [text if isinstance(entry, str) else _digest(entry) for text, entry in zip(texts, encoded, strict=True)]
 
+    def arrange(self, conversations: Sequence[Conversation]) -> Arrangement:
+        """Which conversations to score together: those that begin alike, or are of like length, longest first."""
+        encoded = self._encode(conversations)
+        self._cache = dict(zip(map(_key, conversations), encoded, strict=True))
+        good = {i: e for i, e in enumerate(encoded) if isinstance(e, Encoded) and self._unscorable(e) is None}
+        alike = {i: entry.ids for i, entry in good.items() if self._sharable(entry)}
+        groups = list(neighbours(alike, passes.TREE_TOKENS, self._batch_size or MOST_TOGETHER))
+        groups.sort(key=lambda group: -max(len(alike[i]) for i in group))
+        lengths = [0 if isinstance(entry, str) else len(entry.ids) for entry in encoded]
+        rest = sorted((i for i in range(len(encoded)) if i not in alike), key=lambda i: (-lengths[i], i))
+        groups += [rest[start : start + self.batch_size] for start in range(0, len(rest), self.batch_size)]
+        found = [one for group in groups for one in self._passes({i: good[i] for i in group if i in good})]
+        return Arrangement(tuple(map(tuple, groups)), sum((one.work for one in found), Work()))
+
+    def score(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
+        """Rewards of conversations, those that begin alike scored together; see `RewardModel.score`."""
+        batches = self.arrange(conversations).batches
+        order = [i for batch in batches for i in batch]
+        found = [scored for batch in batches for scored in self.score_within_memory([conversations[i] for i in batch])]
+        rewards = np.empty(len(order), dtype=np.float64)
+        for i, scored in sorted(zip(order, found, strict=True), key=lambda entry: entry[0]):
+            if scored.reward is None:
+                raise ScoringError(f"Conversation {i} has no reward: {scored.reason}.")
+            rewards[i] = scored.reward
+        return rewards
+
     def score_batch(self, conversations: Sequence[Conversation]) -> list[Scored]:
         """Score conversations together, one result each, in order; see `RewardModel.score_batch`."""
         encoded = self._encode(conversations)
@@ -187,9 +257,11 @@ class NativeModel(RewardModel):
             self._cache.pop(_key(conversation), None)
         results = [self._unscorable(entry) for entry in encoded]
         todo = {i: entry for i, entry in enumerate(encoded) if results[i] is None and isinstance(entry, Encoded)}
-        for chosen in _passes({i: len(entry.ids) for i, entry in todo.items()}, mix=self._mixes):
-            for i, values in zip(chosen, self._forward([todo[i] for i in chosen]), strict=True):
+        for one in self._passes(todo):
+            own = [todo[i] for i in one.chosen]
+            for i, values in zip(one.chosen, self._run(own, one), strict=True):
                 results[i] = _scored(values, len(todo[i].ids))
+            self.work += one.work
         return [result for result in results if result is not None]
 
     def padded_rewards(self, conversations: Sequence[Conversation], side: Side) -> list[float] | None:
@@ -221,6 +293,38 @@ class NativeModel(RewardModel):
         alone, beside = self._forward([short])[0].reward, self._forward([short, long])[0].reward
         tolerance = 1e-4 if self.facts.dtype == "float32" else 5e-2
         return not abs(alone - beside) > tolerance * max(1.0, abs(alone))
+
+    def _found_ways(self) -> Ways:
+        """In which ways the network may be run, tried on a short text."""
+        import torch
+
+        (text,) = self._encode([_talk("Hello, nice to meet you")])
+        if not self._mixes or isinstance(text, str) or self._unscorable(text):
+            return Ways()
+        with torch.inference_mode():
+            return self._network.ways(text.ids, self.facts.dtype)
+
+    def _sharable(self, entry: Encoded) -> bool:
+        """Whether a conversation may be part of a tree."""
+        way = self._ways.shared
+        if way is None or (self._network.segmented and entry.segments is not None):
+            return False
+        return way.longest is None or len(entry.ids) <= way.longest
+
+    def _passes(self, todo: Mapping[int, Encoded]) -> list[Pass]:
+        """The passes of conversations, by place."""
+        alike = {i: entry.ids for i, entry in todo.items() if self._sharable(entry)}
+        rest = {i: entry.ids for i, entry in todo.items() if i not in alike}
+        trees = cheapest(alike, passes.TREE_TOKENS, self._token_cost) if alike else []
+        return [*trees, *padded_passes(rest, mix=self._mixes)]
+
+    def _run(self, batch: Sequence[Encoded], one: Pass) -> list[Values]:
+        import torch
+
+        if one.tree is None or self._ways.shared is None:
+            return self._forward(batch, masked=not self._ways.unmasked)
+        with _failures_told(batch), torch.inference_mode():
+            return self._network.read(self._ways.shared(one.tree), [Row(entry, 0) for entry in batch])
 
     def _encode(self, conversations: Sequence[Conversation]) -> list[Encoded | str]:
         keys = [_key(conversation) for conversation in conversations]
@@ -268,35 +372,38 @@ class NativeModel(RewardModel):
             arrays["position_ids"] = np.maximum(mask.cumsum(axis=1) - 1, 0)
         return {name: torch.from_numpy(array).to(self.device) for name, array in arrays.items()}, rows
 
-    def _forward(self, batch: Sequence[Encoded], side: Side = "right") -> list[Values]:
+    def _forward(self, batch: Sequence[Encoded], side: Side = "right", masked: bool = True) -> list[Values]:
         import torch
 
-        try:
-            with torch.inference_mode():
-                return self._network(*self._inputs(batch, side))
-        except RuntimeError as error:
-            longest = max(len(entry.ids) for entry in batch)
-            raise ScoringError(
-                f"The model failed on {len(batch)} conversations of up to {longest:,} tokens: "
-                f"{first_line(error)}. If memory ran out, try --batch-size 1 or --dtype bfloat16."
-            ) from error
+        with _failures_told(batch), torch.inference_mode():
+            inputs, rows = self._inputs(batch, side)
+            if not masked:
+                del inputs["attention_mask"]
+            return self._network(inputs, rows)
+
+
+@contextlib.contextmanager
+def _failures_told(batch: Sequence[Encoded]) -> Iterator[None]:
+    """Around a pass: say what was being scored when the network failed."""
+    try:
+        yield
+    except RuntimeError as error:
+        longest = max(len(entry.ids) for entry in batch)
+        raise ScoringError(
+            f"The model failed on {len(batch)} conversations of up to {longest:,} tokens: "
+            f"{first_line(error)}. If memory ran out, try --batch-size 1 or --dtype bfloat16."
+        ) from error
+
+
+def _told(ways: Ways) -> str:
+    if ways.shared is not None:
+        return "equal beginnings are computed once, without padding"
+    way = "padded on the right, which needs no mask" if ways.unmasked else "padded and masked"
+    return way if ways.note is None else f"{way}; equal beginnings are computed each time: {ways.note}"
 
 
 def _talk(answer: str) -> Conversation:
     return [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": answer}]
-
-
-def _passes(lengths: dict[int, int], mix: bool) -> Iterator[list[int]]:
-    """Split conversations, by index and length, into forward passes of similar, or else of equal, lengths."""
-    chosen: list[int] = []
-    for i in sorted(lengths, key=lambda i: lengths[i]):
-        full = (len(chosen) + 1) * lengths[i] > TOKENS_PER_PASS
-        if chosen and (full or not (mix or lengths[i] == lengths[chosen[0]])):
-            yield chosen
-            chosen = []
-        chosen.append(i)
-    if chosen:
-        yield chosen
 
 
 def _scored(values: Values, tokens: int) -> Scored:

@@ -213,21 +213,19 @@ def _plain(messages: Sequence[dict[str, Any]]) -> Conversation:
 def _score_all(
     model: RewardModel, asked: Sequence[_Asked], progress: Progress, store: ScoreStore | None
 ) -> list[Scored]:
-    """Score or compare conversations, equal ones once and like lengths together; results in the order asked."""
+    """Score or compare conversations, equal ones once and in the model's batches; results in the order asked."""
     keys = [tuple(map(conversation_key, conversations)) for conversations in asked]
     unique = dict(zip(keys, asked, strict=True))
     firsts = [conversations[0] for conversations in unique.values()]
     model.prepare(firsts)
-    lengths = dict(zip(unique, model.lengths(firsts), strict=True))
-    ordered = sorted(unique, key=lambda key: (len(key), -lengths[key]))
     results: dict[tuple[str, ...], Scored] = {}
-    for start in range(0, len(ordered), model.batch_size):
-        chunk = ordered[start : start + model.batch_size]
-        for size in sorted({len(key) for key in chunk}):
-            like = [key for key in chunk if len(key) == size]
-            results |= zip(like, _ask(model, [unique[key] for key in like], store), strict=True)
-        tell_memory(model, progress)
-        progress.advance(len(chunk), "conversations")
+    for size in sorted({len(key) for key in unique}):
+        like = [key for key in unique if len(key) == size]
+        for batch in model.arrange([unique[key][0] for key in like]).batches:
+            chunk = [like[place] for place in batch]
+            results |= zip(chunk, _ask(model, [unique[key] for key in chunk], store), strict=True)
+            tell_memory(model, progress)
+            progress.advance(len(chunk), "conversations")
     if len(asked) > len(unique):
         progress.advance(len(asked) - len(unique), "conversations")
     return [results[key] for key in keys]

@@ -1,7 +1,8 @@
 """The plan: which conversations are scored, in which batches, decided before the first forward pass.
 
-Equal conversations are scored once. Batches hold conversations of like length, so that little is padded, and
-are the unit of resumption: an interrupted run repeats the same arithmetic.
+Equal conversations are scored once. The model says which go together, those that begin alike or are of like length,
+so that little is computed twice or padded. Batches are the unit of resumption: an interrupted run repeats the same
+arithmetic.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rmaudit.conversation import Conversation
-from rmaudit.models.interface import RewardModel
+from rmaudit.models.interface import RewardModel, Work
 from rmaudit.suites.spec import Item
 
 PANEL = "panel"
@@ -48,6 +49,8 @@ class Plan:
     """How many of the batches are the panel's."""
     sha256: str
     """Digest of every conversation with its targets, in order: two runs with one digest measured the same."""
+    work: Work | None = None
+    """Tokens of the conversations that the model sees, where the model knows them beforehand."""
 
     @property
     def conversations(self) -> int:
@@ -58,6 +61,15 @@ class Plan:
     def unique(self) -> int:
         """Conversations that the model sees."""
         return sum(len(batch.conversations) for batch in self.batches)
+
+    @property
+    def summary(self) -> str:
+        """What is to be done, in words."""
+        told = f"{self.unique:,} different conversations of {self.conversations:,}"
+        if self.work is None:
+            return told
+        work = self.work
+        return f"{told}: {work.tokens:,} tokens, {work.unique:,} of them unique, {work.padding:,} of padding"
 
 
 def make_plan(panel: Sequence[Item], suites: Iterable[tuple[str, Sequence[Item]]], model: RewardModel) -> Plan:
@@ -77,24 +89,20 @@ def make_plan(panel: Sequence[Item], suites: Iterable[tuple[str, Sequence[Item]]
         known.append(target)
     targets = list(places.values())
     model.prepare(conversations)
-    lengths = model.lengths(conversations)
     of_panel = [index for index, known in enumerate(targets) if known[0].suite == PANEL]
     of_suites = [index for index, known in enumerate(targets) if known[0].suite != PANEL]
-    batches: list[Batch] = []
-    for indices in (of_panel, of_suites):
-        # Longest first: if memory runs out it does so at once, and the estimate of the time left errs high.
-        ordered = sorted(indices, key=lambda index: (-lengths[index], index))
-        for start in range(0, len(ordered), model.batch_size):
-            chunk = ordered[start : start + model.batch_size]
-            batches.append(
-                Batch(
-                    tuple(conversations[index] for index in chunk),
-                    tuple(tuple(targets[index]) for index in chunk),
-                    PANEL if indices is of_panel else "suites",
-                )
-            )
-    panel_batches = -(-len(of_panel) // model.batch_size)
-    return Plan(tuple(batches), panel_batches, _digest(places, targets))
+    first, second = (model.arrange([conversations[i] for i in part]) for part in (of_panel, of_suites))
+    batches = [
+        Batch(
+            tuple(conversations[part[place]] for place in places_of_batch),
+            tuple(tuple(targets[part[place]]) for place in places_of_batch),
+            label,
+        )
+        for part, arranged, label in ((of_panel, first, PANEL), (of_suites, second, "suites"))
+        for places_of_batch in arranged.batches
+    ]
+    work = first.work + second.work if first.work is not None and second.work is not None else None
+    return Plan(tuple(batches), len(first.batches), _digest(places, targets), work)
 
 
 def unique_conversations(panel: Sequence[Item], suites: Iterable[tuple[str, Sequence[Item]]]) -> list[Conversation]:

@@ -193,7 +193,8 @@ def test_odd_texts_are_scored(llama: Path) -> None:
 def test_large_batches_are_split_by_tokens(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     talks: Talks = tiny.conversations()
     whole = load(str(llama)).score(talks)
-    monkeypatch.setattr("rmaudit.models.native.TOKENS_PER_PASS", 100)
+    monkeypatch.setattr("rmaudit.models.passes.TOKENS_PER_PASS", 100)
+    monkeypatch.setattr("rmaudit.models.passes.TREE_TOKENS", 100)
     assert load(str(llama)).score(talks) == pytest.approx(whole, abs=1e-5)
 
 

@@ -22,6 +22,7 @@ from rmaudit.models.detect import detect
 from rmaudit.models.interface import RewardModel
 from rmaudit.models.load import load, open_checkpoint
 from rmaudit.models.options import LoadOptions
+from rmaudit.models.passes import tree_passes
 from tests import synthetic
 from tests.models.rows import ROWS, classifiers, generative, named, values
 from tests.models.rows import common as c
@@ -127,6 +128,18 @@ def test_the_padding_side_changes_nothing(row: Row, side: str, store: Store) -> 
     if rewards is None:
         pytest.skip("the model pads on one side only")
     np.testing.assert_allclose(rewards, store.expected(row), rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("row", SCALAR, ids=named_by)
+def test_computing_shared_beginnings_once_changes_nothing(
+    row: Row, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the cost model would choose for models as small as these."""
+    monkeypatch.setattr("rmaudit.models.native.cheapest", lambda ids, budget, cost: list(tree_passes(ids, budget)))
+    model = store.model(row, 8)
+    if "computed once" not in str(model.facts.passes):
+        pytest.skip(str(model.facts.passes))
+    np.testing.assert_allclose(model.score(row.talks()), store.expected(row), rtol=0, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.steps], ids=named_by)
