@@ -131,7 +131,7 @@ def test_a_checkpoint_scores_the_same(tmp_path: Path, monkeypatch: pytest.Monkey
     """A pass of more than three conversations fails in the network itself."""
     from tests.models import tiny
 
-    model: Any = rmaudit.load(str(tiny.llama(tmp_path / "m")), device="cpu")
+    model: Any = rmaudit.load(str(tiny.bert(tmp_path / "m")), device="cpu")
     rewards = list(model.score(tiny.conversations()))
     network = model._network
 
