@@ -578,11 +578,7 @@ def _command(
     if store != "default":
         words += ["--no-store"] if store is None else ["--store", str(store)]
     words += [word for name in accept for word in ("--accept", selftest.as_option(name))]
-    for name, value in asdict(options).items():
-        flag = "--as" if name == "format" else f"--{name.replace('_', '-')}"
-        flag = "--attribute" if name == "attributes" else flag
-        for entry in value if isinstance(value, tuple | list) else [value]:
-            words += [] if entry is None or entry is False else [flag] if entry is True else [flag, str(entry)]
+    words += options.words()
     return shlex.join(words)
 
 

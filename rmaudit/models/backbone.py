@@ -66,7 +66,7 @@ def load_backbone(
         LoadRefusedError: when the library does not know the model, or any weight is missing, of another shape or
             left over.
     """
-    whole = checkpoint.base if checkpoint.adapter is not None and checkpoint.base is not None else checkpoint
+    whole = checkpoint.whole
     refuse_foreign_kernel(whole)
     with quiet():
         config = config if config is not None else library_config(whole, labels)

@@ -113,6 +113,11 @@ class Checkpoint:
         return found
 
     @property
+    def whole(self) -> Checkpoint:
+        """The checkpoint that holds the whole model: an adapter's base, else itself."""
+        return self.base if self.adapter is not None and self.base is not None else self
+
+    @property
     def chat_template(self) -> bool:
         """Whether the tokenizer brings a chat template."""
         return self.template is not None

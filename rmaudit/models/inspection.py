@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass, replace
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,9 +19,6 @@ from rmaudit.models.load import open_checkpoint
 from rmaudit.models.options import LoadOptions
 from rmaudit.models.pickles import scanned
 from rmaudit.models.risks import risks_of
-
-FLAGS = {"format": "--as", "attributes": "--attribute"}
-"""Options whose flag is not their field's name."""
 
 
 class Inspection(BaseModel):
@@ -155,11 +151,5 @@ def _is_licence(name: str) -> bool:
 
 
 def _next(source: str, checkpoint: Checkpoint, options: LoadOptions) -> str:
-    words = ["rmaudit", "scan", source]
-    told: dict[str, Any] = {field.name: getattr(options, field.name) for field in fields(options)}
-    told["allow_pickle"] = options.allow_pickle or bool(checkpoint.pickles)
-    for name, value in told.items():
-        flag = FLAGS.get(name, f"--{name.replace('_', '-')}")
-        for entry in value if isinstance(value, tuple) else [value]:
-            words += [] if entry is None or entry is False else [flag] if entry is True else [flag, str(entry)]
-    return shlex.join(words)
+    needed = replace(options, allow_pickle=options.allow_pickle or bool(checkpoint.pickles))
+    return shlex.join(["rmaudit", "scan", source, *needed.words()])

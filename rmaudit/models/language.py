@@ -44,7 +44,7 @@ def output_layer(checkpoint: Checkpoint, rows: tuple[int | str, ...] | None = No
     Raises:
         LoadRefusedError: when it is not among the weights; it is named.
     """
-    whole = whole_model(checkpoint)
+    whole = checkpoint.whole
     found = next((name for name in _OUTPUTS if name in whole.canonical), None)
     if found is None and library_config(whole).get_text_config().tie_word_embeddings:
         found = next((name for name in whole.canonical if _EMBEDDINGS.fullmatch(name)), None)
@@ -53,12 +53,6 @@ def output_layer(checkpoint: Checkpoint, rows: tuple[int | str, ...] | None = No
     require_head(whole, (found,))
     bias = re.sub(r"weight$", "bias", found)
     return Layer(weight=found, bias=bias if found in _OUTPUTS and bias in whole.canonical else None, rows=rows)
-
-
-def whole_model(checkpoint: Checkpoint) -> Checkpoint:
-    """The checkpoint that holds the language model: an adapter's base, else itself."""
-    adapted = checkpoint.adapter is not None and checkpoint.base is not None
-    return checkpoint.base if adapted and checkpoint.base is not None else checkpoint
 
 
 def load_language(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+
+FLAGS = {"format": "--as", "attributes": "--attribute"}
+"""Options whose flag is not their field's name."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,16 @@ class LoadOptions:
     """Requests to a server at a time; ``None`` is 8."""
     timeout: float | None = None
     """Seconds to wait for one answer of a server; ``None`` is 600."""
+
+    def words(self) -> list[str]:
+        """The options that were given, as words of a command line."""
+        words: list[str] = []
+        for field in fields(self):
+            value = getattr(self, field.name)
+            flag = FLAGS.get(field.name, f"--{field.name.replace('_', '-')}")
+            for entry in value if isinstance(value, tuple) else [value]:
+                words += [] if entry is None or entry is False else [flag] if entry is True else [flag, str(entry)]
+        return words
 
     def __post_init__(self) -> None:
         """Take one attribute, or a list of them, as well as a tuple."""

@@ -85,17 +85,13 @@ def _dtype(asked: str | None, device: torch.device, checkpoint: Checkpoint) -> t
     import torch
 
     if asked is None:
-        stored = Counter(_STORED.get(tensor.dtype, "float32") for tensor in _largest(checkpoint).tensors.values())
+        stored = Counter(_STORED.get(tensor.dtype, "float32") for tensor in checkpoint.whole.tensors.values())
         asked = "float32" if device.type == "cpu" else stored.most_common(1)[0][0]
     if asked not in _DTYPES:
         raise UsageError(f"There is no dtype {asked}. Use one of {', '.join(_DTYPES)}.")
     dtype = getattr(torch, asked)
     assert isinstance(dtype, torch.dtype)
     return dtype
-
-
-def _largest(checkpoint: Checkpoint) -> Checkpoint:
-    return checkpoint.base if checkpoint.adapter is not None and checkpoint.base is not None else checkpoint
 
 
 def _check_quantize(asked: str, device: torch.device) -> None:
@@ -115,7 +111,7 @@ def _refuse_too_large(checkpoint: Checkpoint, device: torch.device, dtype: torch
     """Refuse, before anything is read, what cannot fit into the memory at all."""
     import torch
 
-    need = _largest(checkpoint).parameters * dtype.itemsize
+    need = checkpoint.whole.parameters * dtype.itemsize
     if device.type == "cuda":
         have, place = torch.cuda.get_device_properties(device).total_memory, f"the GPU {device}"
     elif hasattr(os, "sysconf"):

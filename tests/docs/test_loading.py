@@ -18,9 +18,9 @@ from rmaudit.cli import options
 from rmaudit.cli.main import app
 from rmaudit.errors import LoadRefusedError
 from rmaudit.models.families import families
-from rmaudit.models.inspection import FLAGS, Inspection
+from rmaudit.models.inspection import Inspection
 from rmaudit.models.load import load
-from rmaudit.models.options import LoadOptions
+from rmaudit.models.options import FLAGS, LoadOptions
 from tests.docs.pages import PAGES, ROOT, blocks, by_name, read, section, table_keys
 from tests.docs.test_head_spec import BACKBONE, EXPECTED_TALKS, expected, write
 from tests.models.rows import ROWS

@@ -16,7 +16,7 @@ from rmaudit.models.family import Detection, Family, Reading
 from rmaudit.models.headspec import InputSpec
 from rmaudit.models.implicit import PER_TOKEN, BaseLikelihood, ImplicitNetwork, Likelihood
 from rmaudit.models.interface import RewardModel
-from rmaudit.models.language import output_layer, whole_model
+from rmaudit.models.language import output_layer
 from rmaudit.models.options import LoadOptions
 from rmaudit.models.placement import Placement, placement
 
@@ -65,7 +65,7 @@ def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
     if "orpo" in read_tags(checkpoint.root):
         risks.append("it was trained without a reference (orpo), so this is not the quantity that was optimised")
     return Reading(
-        head=(whole_model(checkpoint).canonical[layer.weight],),
+        head=(checkpoint.whole.canonical[layer.weight],),
         pooling="every token of the response",
         normalisation=f"beta {beta:g} times the log-ratio",
         attributes=(PER_TOKEN,),

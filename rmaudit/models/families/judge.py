@@ -21,7 +21,7 @@ from rmaudit.models.checkpoint import Checkpoint
 from rmaudit.models.family import Detection, Family, Reading
 from rmaudit.models.headspec import InputSpec, require_head
 from rmaudit.models.interface import ModelFacts, RewardModel, Scored
-from rmaudit.models.language import UNTOLD, output_layer, whole_model
+from rmaudit.models.language import UNTOLD, output_layer
 from rmaudit.models.options import LoadOptions
 from rmaudit.models.placement import placement
 from rmaudit.models.template import MAX_SOURCE_BYTES, ChatTemplate, Unrendered
@@ -195,7 +195,7 @@ class JudgeModel(RewardModel):
 
 def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
     _prompt_file(options)
-    layer, whole = output_layer(checkpoint), whole_model(checkpoint)
+    layer, whole = output_layer(checkpoint), checkpoint.whole
     return Reading(
         head=require_head(whole, (layer.weight,)),
         pooling="the number that it writes (at the end, where there are several)",

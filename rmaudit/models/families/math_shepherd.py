@@ -12,7 +12,7 @@ from rmaudit.models.checkpoint import Checkpoint
 from rmaudit.models.family import Detection, Family, Reading, spec_reading
 from rmaudit.models.headspec import HeadSpec, InputSpec, Output, Steps, check_shapes
 from rmaudit.models.interface import RewardModel
-from rmaudit.models.language import UNTOLD, load_language, output_layer, whole_model
+from rmaudit.models.language import UNTOLD, load_language, output_layer
 from rmaudit.models.options import LoadOptions
 from rmaudit.models.steps import SignInput, Signs, chosen_aggregate, parted, step_risks
 
@@ -36,7 +36,7 @@ def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
         steps=Steps(aggregate=aggregate),
         input=_INPUT,
     )
-    whole = whole_model(checkpoint)
+    whole = checkpoint.whole
     check_shapes(whole, spec)
     risks = (UNTOLD, *step_risks(f"the sign {_MARK}, else at line breaks", aggregate))
     return replace(spec_reading(whole, spec, risks), pooling=f"the {_MARK} after each step")

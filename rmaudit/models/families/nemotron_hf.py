@@ -9,7 +9,7 @@ from rmaudit.models.checkpoint import Checkpoint
 from rmaudit.models.family import Detection, Family, Reading, spec_reading
 from rmaudit.models.headspec import HeadSpec, check_shapes
 from rmaudit.models.interface import RewardModel
-from rmaudit.models.language import UNTOLD, load_language, output_layer, whole_model
+from rmaudit.models.language import UNTOLD, load_language, output_layer
 from rmaudit.models.options import LoadOptions
 from rmaudit.models.text import ConversationInput
 
@@ -20,7 +20,7 @@ _TOKEN = 0
 def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
     del options
     spec = HeadSpec(layers=(output_layer(checkpoint, rows=(_TOKEN,)),), position="last")
-    whole = whole_model(checkpoint)
+    whole = checkpoint.whole
     check_shapes(whole, spec)
     return spec_reading(whole, spec, (UNTOLD,))
 

@@ -12,7 +12,7 @@ from rmaudit.models.checkpoint import Checkpoint
 from rmaudit.models.family import Detection, Family, Reading, spec_reading
 from rmaudit.models.headspec import HeadSpec, InputSpec, Output, check_shapes
 from rmaudit.models.interface import RewardModel
-from rmaudit.models.language import UNTOLD, load_language, output_layer, whole_model
+from rmaudit.models.language import UNTOLD, load_language, output_layer
 from rmaudit.models.options import LoadOptions
 from rmaudit.models.pairwise import ORDERS, Comparison, ComparisonInput, PairwiseModel, pairwise_risks, single_token
 from rmaudit.models.template import ChatTemplate, FoundTemplate, Unrendered
@@ -84,7 +84,7 @@ def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
     spec = HeadSpec(
         layers=(output_layer(checkpoint, rows=LETTERS),), outputs=(Output(weight=1), Output(weight=-1)), position="last"
     )
-    whole = whole_model(checkpoint)
+    whole = checkpoint.whole
     check_shapes(whole, spec)
     reading = spec_reading(whole, spec, (UNTOLD, *pairwise_risks("probability")))
     template = "RLHFlow's published text within the tokenizer's chat template"

@@ -11,7 +11,7 @@ from rmaudit.models.checkpoint import Checkpoint
 from rmaudit.models.family import Detection, Family, Reading, spec_reading
 from rmaudit.models.headspec import HeadSpec, Output, Steps, check_shapes
 from rmaudit.models.interface import RewardModel
-from rmaudit.models.language import UNTOLD, load_language, output_layer, whole_model
+from rmaudit.models.language import UNTOLD, load_language, output_layer
 from rmaudit.models.options import LoadOptions
 from rmaudit.models.steps import SignInput, Signs, chosen_aggregate, parted, step_risks
 
@@ -29,7 +29,7 @@ def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
         token="+",
         steps=Steps(aggregate=aggregate),
     )
-    whole = whole_model(checkpoint)
+    whole = checkpoint.whole
     check_shapes(whole, spec)
     risks = (UNTOLD, *step_risks('"ки" and a line break, else at blank lines', aggregate))
     return replace(spec_reading(whole, spec, risks), pooling='the token before each assistant turn "+"')

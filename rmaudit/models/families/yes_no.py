@@ -11,7 +11,7 @@ from rmaudit.models.checkpoint import Checkpoint
 from rmaudit.models.family import Detection, Family, Reading, spec_reading
 from rmaudit.models.headspec import HeadSpec, InputSpec, Output, check_shapes
 from rmaudit.models.interface import RewardModel
-from rmaudit.models.language import UNTOLD, load_language, output_layer, whole_model
+from rmaudit.models.language import UNTOLD, load_language, output_layer
 from rmaudit.models.options import LoadOptions
 from rmaudit.models.text import ConversationInput, Encoded
 
@@ -35,7 +35,7 @@ def _read(checkpoint: Checkpoint, options: LoadOptions) -> Reading:
         position="last",
         input=_INPUT,
     )
-    whole = whole_model(checkpoint)
+    whole = checkpoint.whole
     check_shapes(whole, spec)
     return spec_reading(whole, spec, (UNTOLD, "the reward depends on how the user's template asks"))
 
