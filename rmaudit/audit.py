@@ -33,6 +33,8 @@ from rmaudit.resources import probes_dir
 from rmaudit.runs.folder import RunFolder
 from rmaudit.runs.manifest import Manifest
 from rmaudit.runs.scores import Scores, ScoreWriter, read_scores
+from rmaudit.scoring.choice import check_engine, open_engine
+from rmaudit.scoring.engine import Engine, EngineOptions
 from rmaudit.scoring.local import score_batches, score_checked, tell_memory
 from rmaudit.scoring.plan import Batch, Plan, make_plan
 from rmaudit.scoring.stopping import CleanStop
@@ -109,6 +111,7 @@ def scan(
     policy: Path | None = None,
     accept: Sequence[str] = (),
     store: Place = None,
+    engine: EngineOptions | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Audit a reward model and write a run folder.
@@ -128,6 +131,7 @@ def scan(
         accept: checks of the self-test that may fail without ending the scan, by name.
         store: folder in which rewards are kept for later scans of the same model, ``"default"`` for the command line's
             own, or none.
+        engine: where rewards are computed; this process when not given.
         progress: listener to stages and batches.
 
     Raises:
@@ -135,7 +139,8 @@ def scan(
     """
     from rmaudit.models.load import load
 
-    options, progress = options or LoadOptions(), progress or Silent()
+    options, progress, engine = options or LoadOptions(), progress or Silent(), engine or EngineOptions()
+    check_engine(engine, source, options)
     accepted = selftest.known_checks(accept)
     rules = load_policy(policy)
     selection = select(probes, panel, suites, tier)
@@ -147,15 +152,32 @@ def scan(
     plan = make_plan(selection.panel.items, selection.named, model)
     progress.stage(f"Planned {plan.summary}")
     manifest = _new_manifest(
-        source, model, plan, selection, tier, seed, rules, options, probes, panel, policy, folder.path, accepted, store
+        source,
+        model,
+        plan,
+        selection,
+        tier,
+        seed,
+        rules,
+        options,
+        probes,
+        panel,
+        policy,
+        folder.path,
+        accepted,
+        store,
+        engine,
     )
     unfinished = folder.create(resume=resume)
     with folder.held():
         if unfinished:
             manifest = _continued(folder, manifest)
         folder.write_manifest(manifest)
-        with open_store(store, model, options, progress.stage) or contextlib.nullcontext() as rewards:
-            return _measure(model, plan, selection, folder, manifest, rules, progress, rewards)
+        with (
+            open_store(store, model, options, progress.stage) or contextlib.nullcontext() as rewards,
+            open_engine(engine, source, options, model, progress.stage) as scorer,
+        ):
+            return _measure(model, plan, selection, folder, manifest, rules, progress, rewards, scorer)
 
 
 def _measure(
@@ -167,11 +189,12 @@ def _measure(
     rules: Policy,
     progress: Progress,
     store: ScoreStore | None,
+    engine: Engine,
 ) -> Report:
     """Score, estimate and write; whatever happens, the manifest says how it ended."""
     try:
         with CleanStop(progress.stage) as stop:
-            return _measured(model, plan, selection, folder, manifest, rules, progress, store, stop)
+            return _measured(model, plan, selection, folder, manifest, rules, progress, store, engine, stop)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         reason = "interrupted" if interrupted else str(error) or type(error).__name__
@@ -195,10 +218,11 @@ def _measured(
     rules: Policy,
     progress: Progress,
     store: ScoreStore | None,
+    engine: Engine,
     stop: CleanStop,
 ) -> Report:
     started = time.monotonic()
-    manifest = _score(model, plan, selection, folder, manifest, rules, progress, store, stop)
+    manifest = _score(model, plan, selection, folder, manifest, rules, progress, store, engine, stop)
     progress.stage("Estimating effects")
     scores = read_scores(folder.scores)
     _check_errors(scores, rules)
@@ -208,6 +232,7 @@ def _measured(
             "seconds": time.monotonic() - started,
             "tokens": scores.tokens,
             "from_store": sum(scores.stored.values()),
+            "engine": engine.told,
             "from_other_batches": scores.stored.get("other-batch", 0),
         }
     )
@@ -317,6 +342,7 @@ def _score(
     policy: Policy,
     progress: Progress,
     store: ScoreStore | None,
+    engine: Engine,
     stop: CleanStop,
 ) -> Manifest:
     """Score what is not scored yet: first the panel, then the self-test, then the suites."""
@@ -331,12 +357,12 @@ def _score(
         progress.advance(len(batch.conversations), batch.label)
     with ScoreWriter(folder.scores, plan.sha256) as writer:
         save = _Saver(writer, plan.unique, hopeful=earlier is not None and earlier.any_reward)
-        score_batches(model, numbered[done : plan.panel_batches], save, progress, store, stop)
+        score_batches(model, numbered[done : plan.panel_batches], save, progress, store, stop, engine)
         manifest = _self_test(model, selection, folder, manifest, policy, plan)
         tell_memory(model, progress)
         folder.write_manifest(manifest)
         _stop_if_in_doubt(manifest, folder)
-        score_batches(model, numbered[max(done, plan.panel_batches) :], save, progress, store, stop)
+        score_batches(model, numbered[max(done, plan.panel_batches) :], save, progress, store, stop, engine)
     progress.finish()
     return manifest
 
@@ -498,6 +524,7 @@ def _new_manifest(
     folder: Path,
     accept: Sequence[str],
     store: Place,
+    engine: EngineOptions,
 ) -> Manifest:
     facts = model.facts
     names = [suite.spec.suite for suite, _ in selection.suites]
@@ -551,7 +578,7 @@ def _new_manifest(
             conversations=plan.conversations,
             unique_conversations=plan.unique,
             tokens=None,
-            command=_command(source, names, tier, seed, options, probes, panel, policy_file, accept, store),
+            command=_command(source, names, tier, seed, options, probes, panel, policy_file, accept, store, engine),
         ),
     )
 
@@ -567,6 +594,7 @@ def _command(
     policy: Path | None,
     accept: Sequence[str],
     store: Place,
+    engine: EngineOptions,
 ) -> str:
     """The command that asks for the same audit."""
     words = ["rmaudit", "scan", source]
@@ -578,7 +606,7 @@ def _command(
     if store != "default":
         words += ["--no-store"] if store is None else ["--store", str(store)]
     words += [word for name in accept for word in ("--accept", selftest.as_option(name))]
-    words += options.words()
+    words += engine.words() + options.words()
     return shlex.join(words)
 
 

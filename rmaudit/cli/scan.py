@@ -25,6 +25,7 @@ class Engine(StrEnum):
     """What runs the model."""
 
     local = "local"
+    ray = "ray"
 
 
 class Format(StrEnum):
@@ -59,7 +60,21 @@ def scan(
         typer.Option("--policy", metavar="FILE", help="Thresholds.  [default: the policy that ships]"),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of permutations, bootstraps and random examples.")] = 0,
-    engine: Annotated[Engine, typer.Option(help="What runs the model.")] = Engine.local,
+    engine: Annotated[Engine, typer.Option(help="What runs the model: this machine, or a Ray cluster.")] = Engine.local,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers", min=1, help="Processes with a copy of the model each.  [default: one a GPU; on CPUs see docs]"
+        ),
+    ] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            "--ray-address",
+            metavar="HOST:PORT|auto|local",
+            help="Ray cluster to use.  [default: RAY_ADDRESS, else one started here for this scan]",
+        ),
+    ] = None,
     accept: Annotated[
         list[str] | None,
         typer.Option("--accept", metavar="CHECK", help="Go on although this check of the self-test failed; repeat."),
@@ -80,8 +95,8 @@ def scan(
     from rmaudit.audit import run_folder
     from rmaudit.audit import scan as audit
     from rmaudit.cli.console import WIDTH, listener, plain_only, say, show, tell_line, width, write
+    from rmaudit.scoring.engine import EngineOptions
 
-    del engine  # one engine so far
     folder = run_folder(source, out, resume=resume)
     report = audit(
         source,
@@ -96,6 +111,7 @@ def scan(
         policy=policy,
         accept=accept or (),
         store=opt.store_place(store, no_store),
+        engine=EngineOptions(engine.value, workers, ray_address),
         progress=listener(quiet),
     )
     if output is Format.json:

@@ -32,6 +32,8 @@ class RunBlock(_Frozen):
     conversations: int
     unique_conversations: int
     tokens: int | None
+    engine: str = "local"
+    """What computed the rewards, and with how many workers where it had any."""
     from_store: int = 0
     """Different conversations whose reward is from the score store."""
     from_other_batches: int = 0

@@ -1,4 +1,4 @@
-"""A clean stop: the first Ctrl-C or SIGTERM lets the batch in work end and be saved, the second stops at once."""
+"""A clean stop: the first Ctrl-C or SIGTERM lets the batches in work end and be saved, the second stops at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Self
 
 
 class CleanStop:
-    """While it is entered, both signals end in a `KeyboardInterrupt`, between batches where there are any.
+    """While it is entered, both signals end in a `KeyboardInterrupt`, at the end of `work` where there is any.
 
     Signals that are ignored (as for a process in the background) stay so. Outside the main thread, where Python
     handles no signals, it does nothing.
@@ -39,9 +39,14 @@ class CleanStop:
         for number, before in self._before.items():
             signal.signal(number, before)
 
+    @property
+    def asked(self) -> bool:
+        """Whether a stop was asked for, so that nothing new is to be begun."""
+        return self._asked
+
     @contextlib.contextmanager
-    def batch(self) -> Iterator[None]:
-        """Around each batch.
+    def work(self) -> Iterator[None]:
+        """Around work that looks at `asked` and soon ends by itself.
 
         Raises:
             KeyboardInterrupt: at its end, when a stop was asked for meanwhile.
