@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["LoadOptions", "Report", "RmauditError", "__version__", "load", "scan", "verify"]
+__all__ = ["EngineOptions", "LoadOptions", "Report", "RmauditError", "__version__", "load", "scan", "verify"]
 
 if TYPE_CHECKING:
     from rmaudit.audit import scan, verify
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rmaudit.models.interface import RewardModel
     from rmaudit.models.options import LoadOptions
     from rmaudit.reporting.report import Report
+    from rmaudit.scoring.engine import EngineOptions
 
 
 def load(source: str, **options: Any) -> RewardModel:
@@ -41,6 +42,7 @@ def load(source: str, **options: Any) -> RewardModel:
 def __getattr__(name: str) -> Any:
     """Import the heavier names on first use, so that ``import rmaudit`` stays fast."""
     homes = {
+        "EngineOptions": "rmaudit.scoring.engine",
         "LoadOptions": "rmaudit.models.options",
         "Report": "rmaudit.reporting.report",
         "RmauditError": "rmaudit.errors",

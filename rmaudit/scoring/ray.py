@@ -9,6 +9,7 @@ import contextlib
 import importlib.util
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -121,6 +122,12 @@ class RaySite:
             self._ours = False
 
     def _join(self, ray: Any) -> None:
+        host, colon, port = self._address.rpartition(":")
+        if colon and port.isdecimal():  # Ray itself would try for minutes
+            try:
+                socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
+            except (OSError, OverflowError) as error:
+                raise self._nobody(error) from error
         quiet = {"log_to_driver": False, "logging_level": "error", "configure_logging": True}
         try:
             if self._address == "local":
@@ -133,11 +140,14 @@ class RaySite:
                 raise UsageError(
                     f"Ray could not be started on this machine: {_line(error)}. Try --engine local."
                 ) from error
-            raise UsageError(
-                f"There is no Ray cluster at {self._address} that this machine is part of: {_line(error)}. See `ray "
-                "status`, or leave --ray-address out (and RAY_ADDRESS unset) to start one here."
-            ) from error
+            raise self._nobody(error) from error
         self._ours = True
+
+    def _nobody(self, error: Exception) -> UsageError:
+        return UsageError(
+            f"There is no Ray cluster at {self._address} that this machine is part of: {_line(error)}. See `ray status`, "
+            "or leave --ray-address out (and RAY_ADDRESS unset) to start one here."
+        )
 
 
 def cpus_each(machines: Sequence[int], workers: int) -> int:

@@ -17,7 +17,7 @@ from rmaudit.scoring.engine import Answer
 from rmaudit.scoring.worker import LostError
 
 MOST_LOSSES = 3
-"""How often in a row a worker may be lost in one place, or over one batch, before the scan ends."""
+"""How often workers may be lost over one batch, or in a row in one place before they have loaded the model."""
 
 
 class Hand(Protocol):
@@ -157,8 +157,9 @@ class Team:
                 if hand is None:
                     return
                 hand.load()
+                losses = -1  # one that is lost later counts for its batch
                 while self._one(hand):
-                    losses = 0
+                    pass
                 return
             except LostError as error:
                 losses += 1
@@ -167,9 +168,9 @@ class Team:
                 if losses >= MOST_LOSSES:
                     self._fail(
                         ScoringError(
-                            f"Worker {place + 1} ended {losses} times without finishing anything; at last it "
-                            f"{error}. What was scored is kept. See whether its machine has enough memory for a "
-                            "copy of the model, try fewer --workers, and go on by --resume."
+                            f"Worker {place + 1} was started {losses} times and could not load the model; at last "
+                            f"it {error}. What was scored is kept. See whether its machine has rmaudit and enough "
+                            "memory for a copy of the model, or try fewer --workers."
                         )
                     )
                     return

@@ -272,6 +272,7 @@ def _histogram(values: np.ndarray) -> Histogram:
     low, high = np.quantile(values, [0.01, 0.99])
     reach = max(abs(float(low)), abs(float(high)), 1e-6)
     edges = np.linspace(-reach, reach, BINS + 1)
+    edges[BINS // 2] = 0.0  # which rounding may miss, by a last digit of the rewards
     counts, _ = np.histogram(np.clip(values, -reach, reach), edges)
     return Histogram(edges=edges.tolist(), counts=counts.tolist())
 
