@@ -145,8 +145,8 @@ class RaySite:
 
     def _nobody(self, error: Exception) -> UsageError:
         return UsageError(
-            f"There is no Ray cluster at {self._address} that this machine is part of: {_line(error)}. See `ray status`, "
-            "or leave --ray-address out (and RAY_ADDRESS unset) to start one here."
+            f"There is no Ray cluster at {self._address} that this machine is part of: {_line(error)}. See `ray "
+            "status`, or leave --ray-address out (and RAY_ADDRESS unset) to start one here."
         )
 
 
