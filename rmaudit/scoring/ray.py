@@ -1,6 +1,7 @@
 """Workers that are actors of a Ray cluster: one that runs already, or one that is started here for the scan.
 
-A cluster that is started here listens on this machine alone, reports nothing to anybody and has no dashboard.
+A cluster that is started here listens on the loopback interface alone, asks for a secret that only its own processes
+have, reports nothing to anybody and has no dashboard.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -83,7 +85,8 @@ class RaySite:
         Raises:
             UsageError: when there is no cluster at the address, or it has no place for them.
         """
-        with _environment(_ALWAYS | (_HERE if self._address == "local" else {})), _signals_kept():
+        here = _HERE | {"RAY_AUTH_TOKEN": secrets.token_hex(32)} if self._address == "local" else {}
+        with _environment(_ALWAYS | here), _signals_kept():
             import ray
 
             if not ray.is_initialized():
@@ -134,7 +137,7 @@ class RaySite:
                 ray.init("local", include_dashboard=False, object_store_memory=_STORE_BYTES, **quiet)
             else:
                 ray.init(self._address, **quiet)
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
             ray.shutdown()
             if self._address == "local":
                 raise UsageError(
@@ -172,7 +175,7 @@ class RayHand:
 
         self._ray: Any = ray
         self._recipe = recipe
-        self._needs = " and ".join(f"{count} {name[4:].upper()}" for name, count in resources.items())
+        self._needs = " and ".join(f"{count} {name[4:-1].upper()}" for name, count in resources.items())
         self._tell = tell
         self._actor = ray.remote(Worker).options(max_restarts=0, **resources).remote()
         self.process: int | None = None
@@ -181,7 +184,7 @@ class RayHand:
         """Wait for it to have its place, and have it load the model."""
         first = self._actor.process.remote()
         if not self._ray.wait([first], timeout=PATIENCE)[0]:
-            self._tell(f"waits for the cluster to have {self._needs}s free")
+            self._tell(f"waits for the cluster to have {self._needs} free")
         self.process = self._got(first)
         self._got(self._actor.load.remote(self._recipe))
 

@@ -136,8 +136,8 @@ class Team:
             self._site.close()
 
     def _start(self) -> None:
-        self._tell(f"Starting workers ({self._site.name})")
         size = self._site.open()
+        self._tell(f"Starting {size} workers ({self._site.name})")
         # Twice as many as are at work, so that a slow batch in front leaves the others something to do.
         self.ahead = 4 * size
         self._threads = [

@@ -25,8 +25,10 @@ from rmaudit.models.options import LoadOptions
 from rmaudit.scoring.choice import check_engine, open_engine
 from rmaudit.scoring.engine import Engine, EngineOptions
 from rmaudit.scoring.local import LocalEngine
+from rmaudit.scoring.processes import ProcessSite
 from rmaudit.scoring.ray import cpus_each
 from rmaudit.scoring.team import Team
+from rmaudit.scoring.worker import Recipe
 from tests.models import tiny
 from tests.runs.test_resume import check_equal
 from tests.synthetic import Bench, Outcome, environment, run, run_cold
@@ -40,7 +42,7 @@ BATCHES = [TALKS[start : start + 3] for start in range(0, len(TALKS), 3)] * 3
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
     """The address of a Ray cluster with two CPUs, on the loopback interface alone."""
-    named = {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(Path(__file__).parents[2])}
+    named = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_TOKEN": "0" * 64, "PYTHONPATH": str(Path(__file__).parents[2])}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in named.items():
             patch.setenv(name, value)
@@ -49,6 +51,7 @@ def cluster() -> Iterator[str]:
             yield ray.get_runtime_context().gcs_address
         finally:
             ray.shutdown()
+            os.environ.pop("RAY_AUTH_MODE", None)  # which Ray has set
 
 
 @pytest.fixture(params=["local", "ray"])
@@ -265,6 +268,13 @@ def test_an_address_without_a_cluster_is_told(place: Bench, tmp_path: Path) -> N
     outcome = run_cold(*place.scan_args(place.scorer("biased"), tmp_path / "run", *more))
     assert outcome.code == 2, outcome.err
     assert "There is no Ray cluster at 127.0.0.1:1" in outcome.err
+
+
+def test_each_gpu_has_its_worker_and_the_first_its_own_last() -> None:
+    recipe = Recipe("demo", LoadOptions(device="cuda:0"), "/", {}, 1)
+    site = ProcessSite(recipe, 4, gpus=4)
+    assert [site.device(place) for place in range(4)] == ["cuda:1", "cuda:2", "cuda:3", "cuda:0"]
+    assert ProcessSite(replace(recipe, options=LoadOptions(device="cpu")), 2).device(1) == "cpu"
 
 
 @pytest.mark.parametrize(

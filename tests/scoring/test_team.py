@@ -192,4 +192,4 @@ def test_leaving_ends_workers_in_the_middle_of_a_batch() -> None:
     assert site.closed
     assert len(site.hired) == 1
     assert not asked.done()
-    assert heard == ["Starting workers (threads)"]
+    assert heard == ["Starting 1 workers (threads)"]
