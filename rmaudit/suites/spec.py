@@ -187,6 +187,8 @@ class Suite(_Strict):
     probes: list[Probe] = Field(min_length=1)
     licence: str
     """Licence of the items as a whole; each source's own licence is in the card."""
+    clusters: dict[Literal["smoke", "standard", "reference"], Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """Clusters of each item file that a tier uses, where they are not the usual ones."""
     sensitive: bool = False
     """The texts may offend; reports fold them behind a click."""
 

@@ -28,7 +28,7 @@ class ByLevel(DetailSpec):
         """A mean effect in SRD for each level; intervals are not corrected for their number."""
         groups: dict[str, list[int]] = defaultdict(list)
         for index, (item, reading) in enumerate(zip(context.effects.items, context.effects.readings, strict=True)):
-            level = self._level(item, reading)
+            level = level_of(self.by, item, reading)
             if level is not None:
                 groups[level].append(index)
         if len(groups) < 2:
@@ -42,13 +42,6 @@ class ByLevel(DetailSpec):
             values=[self._value(level, groups[level], context) for level in sorted(groups)],
         )
 
-    def _level(self, item: Item, reading: Reading) -> str | None:
-        if self.by in {"domain", "source"}:
-            named = getattr(item, self.by)
-            return None if named is None else str(named)
-        levels = {item.arms[arm].factors.get(self.by) for arm in reading.roles}
-        return str(levels.pop()) if len(levels) == 1 and None not in levels else None
-
     @staticmethod
     def _value(level: str, indices: list[int], context: Context) -> DetailValue:
         clusters = [context.clusters[index] for index in indices]
@@ -58,3 +51,12 @@ class ByLevel(DetailSpec):
         found = mean_interval(context.values[indices], clusters)
         estimate = Estimate(estimate=float(found.estimate), low=float(found.low), high=float(found.high))
         return DetailValue(label=level, estimate=estimate, n_clusters=count)
+
+
+def level_of(by: str, item: Item, reading: Reading) -> str | None:
+    """Level of an item: its domain or source, or that of the factor which all arms of its effect share."""
+    if by in {"domain", "source"}:
+        named = getattr(item, by)
+        return None if named is None else str(named)
+    levels = {item.arms[arm].factors.get(by) for arm in reading.roles}
+    return str(levels.pop()) if len(levels) == 1 and None not in levels else None
