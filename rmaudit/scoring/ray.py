@@ -149,7 +149,7 @@ class RaySite:
     def _nobody(self, error: Exception) -> UsageError:
         return UsageError(
             f"The Ray cluster at {self._address} cannot be joined: {_line(error)}. See by `ray status` whether it runs "
-            "and this machine is part of it; one with a token wants RAY_AUTH_MODE=token and the token here too. Or leave "
+            "and this machine is part of it; one with a token wants RAY_AUTH_MODE=token and the token here. Or leave "
             "--ray-address out (and RAY_ADDRESS unset) to start one on this machine."
         )
 
