@@ -62,14 +62,13 @@ class Worker:
 
 
 def _loaded(recipe: Recipe) -> RewardModel:
-    import torch
-
     from rmaudit.models.load import load
     from rmaudit.scoring.store import described
 
     with contextlib.suppress(OSError):  # where there is no such folder, an absolute path may still do
         os.chdir(recipe.folder)
-    torch.set_num_threads(recipe.threads)
+    # Heard by torch, which is not imported yet, and by whatever else a function of the user's computes with.
+    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(recipe.threads)))
     try:
         model = load(recipe.source, recipe.options)
     except RmauditError as error:
