@@ -474,7 +474,7 @@ def _reproduce(report: Report) -> list[str]:
     run, settings = report.run, report.settings
     facts = [
         f"Run {inline(run.id)}, {inline(run.started)} to {inline(run.finished)}"
-        f" ({_number(run.seconds)} s), on {inline(run.host)}",
+        f" ({_number(run.seconds)} s), on {inline(run.host)}; engine {inline(run.engine)}",
         f"{run.conversations} conversations, {run.unique_conversations} of them different,"
         f" {'n/a' if run.tokens is None else run.tokens} tokens",
         *([_from_store(report)] if run.from_store else []),
