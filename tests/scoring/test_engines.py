@@ -34,7 +34,8 @@ from tests.runs.test_resume import check_equal
 from tests.synthetic import Bench, Outcome, environment, run, run_cold
 from tests.test_determinism import without_run
 
-PATIENCE = 60
+PATIENCE = 300
+"""Seconds, more than a busy machine needs."""
 TALKS = tiny.conversations()
 BATCHES = [TALKS[start : start + 3] for start in range(0, len(TALKS), 3)] * 3
 

@@ -14,7 +14,7 @@ from rmaudit.scoring.engine import Answer
 from rmaudit.scoring.team import MOST_LOSSES, Team
 from rmaudit.scoring.worker import LostError
 
-PATIENCE = 30
+PATIENCE = 120
 
 
 class ThreadHand:
