@@ -1,0 +1,172 @@
+"""How much of a scan is spent outside the model's forward passes, and on what?
+
+A random Llama of 25 million parameters (or any SOURCE) is scanned in a process of its own, whose time is told apart by
+what it is spent on: each phase without the phases within it, so that the shares add up to the whole, imports and the
+start of Python included. The same scan is then repeated with a store that knows every reward.
+
+    python -m benchmarks.scan_overhead --tier standard
+"""
+
+from __future__ import annotations
+
+import time
+
+BEGUN = time.perf_counter()
+
+import argparse  # noqa: E402
+import builtins  # noqa: E402
+import functools  # noqa: E402
+import importlib  # noqa: E402
+import json  # noqa: E402
+import os  # noqa: E402
+import subprocess  # noqa: E402
+import sys  # noqa: E402
+import tempfile  # noqa: E402
+from collections.abc import Callable  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+START, FORWARD = "start of Python", "forward passes"
+TARGET_SHARE, TARGET_SECONDS = 0.10, 10.0
+
+PHASES = {
+    "reading of probes": ["rmaudit.audit:select"],
+    "hashing": ["rmaudit.models.safety:sha256_of"],
+    "loading": ["rmaudit.models.load:load", "rmaudit.models.native:NativeModel.reload"],
+    "templates": ["rmaudit.models.template:ChatTemplate.render"],
+    "tokens": ["rmaudit.models.text:tokenize"],
+    "planning": ["rmaudit.audit:make_plan"],
+    "batches": ["rmaudit.models.native:NativeModel.score_batch"],
+    "store": [
+        *("rmaudit.audit:open_store", "rmaudit.audit:keys_of", "rmaudit.scoring.local:keys_of"),
+        *("rmaudit.scoring.store:ScoreStore.recall", "rmaudit.scoring.store:ScoreStore.keep"),
+        "rmaudit.scoring.store:ScoreStore.__exit__",
+    ],
+    "self-test": ["rmaudit.audit:_self_test"],
+    "scores.jsonl": ["rmaudit.runs.scores:ScoreWriter.append", "rmaudit.audit:read_scores"],
+    "statistics": ["rmaudit.audit:build_report"],
+    "rendering": ["rmaudit.audit:write_outputs"],
+    FORWARD: [
+        "rmaudit.models.native:HiddenStateNetwork._states",
+        "rmaudit.models.native:HiddenStateNetwork.library",
+        "rmaudit.models.shared:SharedPass.__call__",
+    ],
+}
+"""Functions by what their time is spent on."""
+
+
+class Clock:
+    """Seconds by phase, each without those within it."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._open = ["rest"]
+        self._last = time.perf_counter()
+
+    def enter(self, phase: str) -> None:
+        """A phase begins, within the one that is open."""
+        self._pass()
+        self._open.append(phase)
+
+    def leave(self) -> None:
+        """The phase that is open ends."""
+        self._pass()
+        self._open.pop()
+
+    def _pass(self) -> None:
+        now = time.perf_counter()
+        self.seconds[self._open[-1]] = self.seconds.get(self._open[-1], 0.0) + now - self._last
+        self._last = now
+
+    def around(self, phase: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A function whose time counts as a phase's."""
+
+        @functools.wraps(function)
+        def timed(*args: Any, **more: Any) -> Any:
+            self.enter(phase)
+            try:
+                return function(*args, **more)
+            finally:
+                self.leave()
+
+        return timed
+
+    def watch(self, place: str, phase: str) -> None:
+        """Time a function that is named by its module and its place there."""
+        module, _, path = place.partition(":")
+        owner: Any = importlib.import_module(module)
+        *parents, name = path.split(".")
+        for parent in parents:
+            owner = getattr(owner, parent)
+        setattr(owner, name, self.around(phase, getattr(owner, name)))
+
+
+def child(arguments: list[str], started: float) -> None:
+    """Scan in this process and write the seconds of each phase to the descriptor that the parent reads."""
+    clock = Clock()
+    clock.seconds[START] = BEGUN - started
+    builtins.__import__ = clock.around("imports", builtins.__import__)
+    importlib.import_module = clock.around("imports", importlib.import_module)
+    for phase, places in PHASES.items():
+        for place in places:
+            clock.watch(place, phase)
+    from rmaudit.cli.main import main as command
+
+    sys.argv = ["rmaudit", *arguments]
+    try:
+        command()
+    finally:
+        clock.enter("rest")
+        print(json.dumps(clock.seconds), file=sys.stderr)
+
+
+def scan(arguments: list[str]) -> dict[str, float]:
+    """Seconds of a scan by phase; what is not watched is ``rest``."""
+    started = time.perf_counter()  # one clock for all processes of a machine
+    command = [sys.executable, "-m", "benchmarks.scan_overhead", "--child", str(started), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": "."}, check=False)
+    whole = time.perf_counter() - started
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    seconds: dict[str, float] = json.loads(done.stderr.splitlines()[-1])
+    return seconds | {"rest": seconds.get("rest", 0.0) + whole - sum(seconds.values())}
+
+
+def show(title: str, seconds: dict[str, float]) -> float:
+    """Print a table and give the share outside forward passes."""
+    whole = sum(seconds.values())
+    print(f"\n{title}: {whole:.1f} s")
+    for phase, spent in sorted(seconds.items(), key=lambda entry: -entry[1]):
+        print(f"  {phase:18} {spent:7.2f} s  {spent / whole:6.1%}")
+    return 1 - seconds.get(FORWARD, 0.0) / whole
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", help="instead of the random Llama")
+    parser.add_argument("--stored-only", action="store_true", help="fill the store without a table")
+    options, more = parser.parse_known_args()
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        source = options.source
+        if source is None:
+            from benchmarks.shared_prefixes import checkpoint
+
+            source = str(checkpoint(root / "model"))
+        common = ["scan", source, "--quiet", "--accept", "sanity", "--store", str(root / "store"), *more]
+        first = scan([*common, "--out", str(root / "first")])
+        share = show("A scan", first)
+        print(f"  outside forward passes: {share:.1%} (at most {TARGET_SHARE:.0%} is the aim)")
+        second = scan([*common, "--out", str(root / "second")])
+        show("The same with all rewards stored", second)
+        print(f"  {sum(second.values()):.1f} s (at most {TARGET_SECONDS:.0f} s is the aim)")
+        reports = [(root / name / "report.json").read_bytes().split(b'\n "run": {')[0] for name in ("first", "second")]
+        print(f"  report.json outside its run block: {'the same' if reports[0] == reports[1] else 'DIFFERENT'}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 2 and sys.argv[1] == "--child":
+        child(sys.argv[3:], float(sys.argv[2]))
+    else:
+        main()
