@@ -39,13 +39,12 @@ CUTS = 4
 
 @dataclass(frozen=True)
 class Point:
-    """A place in the program at which it is killed: ``store`` and ``scores`` half way through a write, ``before`` and
-    ``after`` a file takes its place.
-    """
+    """A place in the program at which it is killed."""
 
     kind: str
+    """``store`` and ``scores``: half way through a write; ``before`` and ``after``: when a file takes its place."""
     count: int
-    """At which time."""
+    """Which write, or which file."""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 START, FORWARD = "start of Python", "forward passes"
+TEMPLATE = "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}\n{% endfor %}"
 TARGET_SHARE, TARGET_SECONDS = 0.10, 10.0
 
 PHASES = {
@@ -49,7 +50,7 @@ PHASES = {
     FORWARD: [
         "rmaudit.models.native:HiddenStateNetwork._states",
         "rmaudit.models.native:HiddenStateNetwork.library",
-        "rmaudit.models.shared:SharedPass.__call__",
+        *("rmaudit.models.shared:SharedPass.__call__", "rmaudit.models.classifier:ClassifierNetwork.__call__"),
     ],
 }
 """Functions by what their time is spent on."""
@@ -120,6 +121,31 @@ def child(arguments: list[str], started: float) -> None:
         print(json.dumps(clock.seconds), file=sys.stderr)
 
 
+def checkpoint(root: Path, width: int, layers: int) -> Path:
+    """A random Llama with the tokenizer of the demo model; 512 wide with 8 layers it has 25 million parameters."""
+    import torch
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForSequenceClassification
+
+    from rmaudit.resources import demo_model_dir
+
+    tokenizer = AutoTokenizer.from_pretrained(demo_model_dir())
+    tokenizer.chat_template = TEMPLATE
+    tokenizer.save_pretrained(root)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        hidden_size=width,
+        intermediate_size=width * 43 // 16,
+        num_hidden_layers=layers,
+        num_attention_heads=max(1, width // 64),
+        vocab_size=len(tokenizer),
+        num_labels=1,
+        pad_token_id=tokenizer.pad_token_id,
+        max_position_embeddings=4096,
+    )
+    LlamaForSequenceClassification(config).save_pretrained(root)
+    return root
+
+
 def scan(arguments: list[str]) -> dict[str, float]:
     """Seconds of a scan by phase; what is not watched is ``rest``."""
     started = time.perf_counter()  # one clock for all processes of a machine
@@ -145,15 +171,14 @@ def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", help="instead of the random Llama")
-    parser.add_argument("--stored-only", action="store_true", help="fill the store without a table")
+    parser.add_argument("--width", type=int, default=512, help="of the random Llama, a multiple of 64")
+    parser.add_argument("--layers", type=int, default=8)
     options, more = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         source = options.source
         if source is None:
-            from benchmarks.shared_prefixes import checkpoint
-
-            source = str(checkpoint(root / "model"))
+            source = str(checkpoint(root / "model", options.width, options.layers))
         common = ["scan", source, "--quiet", "--accept", "sanity", "--store", str(root / "store"), *more]
         first = scan([*common, "--out", str(root / "first")])
         share = show("A scan", first)

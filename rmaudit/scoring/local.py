@@ -31,7 +31,7 @@ def score_batches(
         model: the model.
         batches: what to score, with numbers for `save`.
         save: keeps a batch.
-        progress: hears of each conversation that was computed, and not of those from the store.
+        progress: hears of what was computed, in the unit of `Batch.cost`, and not of what is from the store.
         store: of the model's rewards.
         stop: lets a stop wait for the end of a batch.
 
@@ -45,7 +45,7 @@ def score_batches(
             save(number, batch, scored)
             computed = sum(result.stored is None for result in scored)
             if computed:
-                progress.advance(computed, batch.label)
+                progress.advance(batch.cost(computed), batch.label)
         tell_memory(model, progress)
 
 
