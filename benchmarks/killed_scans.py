@@ -8,14 +8,16 @@ are then cut off or filled with zeros.
 
     python -m benchmarks.killed_scans --source demo --tier smoke --kills 20
 
-Each scan is a process of its own, forked from one that has done its imports, so that kills fall into work.
+Each scan is a process of its own, forked from one that has done the imports, so that kills fall into work.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import hashlib
+import importlib
 import io
 import json
 import os
@@ -34,7 +36,7 @@ from typing import Any
 PER_SCAN = 5
 """Kills at random moments that one scan must live through."""
 CUTS = 4
-"""Ways in which each file's end is damaged."""
+"""How often each file's end is damaged."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,9 @@ class Trial:
         begun = time.monotonic()
         assert self.attempt("whole", None) == 0, (folder / "whole.err").read_text()
         self.seconds = time.monotonic() - begun
+        for module in (folder / "whole.modules").read_text().split():
+            with contextlib.suppress(Exception):  # some are not for import by their name
+                importlib.import_module(module)
         self.batches = self.calls("whole")
 
     def attempt(self, name: str, store: str | None, point: Point | None = None, seconds: float = 0) -> int:
@@ -86,7 +91,7 @@ class Trial:
         arguments += ["--resume"] if out.exists() else []
         child = os.fork()
         if child == 0:
-            _become(arguments, self._log(name), point, self.folder / f"{name}.err")
+            _become(arguments, self.folder / name, point)
         if seconds:
             until = time.monotonic() + seconds
             while time.monotonic() < until:
@@ -152,17 +157,16 @@ def at_random(trial: Trial, kills: int, rng: random.Random) -> Iterator[Row]:
 
 
 def at_points(trial: Trial, rng: random.Random, few: bool) -> Iterator[Row]:
-    """Scans that are killed within a write; the last ones with a store that knows all, so that they are quick."""
+    """Scans that are killed within a write, most with a store that knows all, so that they are quick."""
     middle = rng.randrange(2, trial.batches)
-    for kind in ("store", "scores"):
-        for count in (1,) if few else (1, 2, middle):
-            yield _at(trial, Point(kind, count), f"filled-{kind}-{count}")
-    trial.end("filled", "full")
-    shutil.rmtree(trial.folder / "filled")
-    trial.calls("filled")
-    for kind in ("before", "after"):
-        for count in (3, 5) if few else range(1, 7):
-            yield _at(trial, Point(kind, count), "full")
+    if few:
+        points = [Point("store", middle), Point("before", 5)]
+    else:
+        points = [Point(kind, count) for kind in ("store", "scores") for count in (1, 2, middle)]
+        points += [Point(kind, count) for kind in ("before", "after") for count in range(1, 7)]
+    for point in points:
+        # The first fills the store that the later ones share; a write to a store needs one of its own.
+        yield _at(trial, point, f"filled-{point.count}" if point.kind == "store" and point != points[0] else "full")
 
 
 def _at(trial: Trial, point: Point, store: str) -> Row:
@@ -180,12 +184,12 @@ def _at(trial: Trial, point: Point, store: str) -> Row:
     return trial.row(what, name, store, 1)
 
 
-def cut_off(trial: Trial, rng: random.Random) -> Iterator[Row]:
+def cut_off(trial: Trial, rng: random.Random, few: bool) -> Iterator[Row]:
     """Unfinished runs and stores whose last bytes are gone, or are zeros."""
     whole = trial.folder / "whole"
     (full,) = (trial.folder / "full").glob("*.jsonl")
-    for which in ("scores.jsonl", "the store"):
-        for number in range(CUTS):
+    for which in ("the store",) if few else ("scores.jsonl", "the store"):
+        for number in range(1, 2 if few else CUTS + 1):
             name, store = f"cut-{number}", f"cut-store-{number}" if which == "the store" else None
             out = trial.folder / name
             out.mkdir()
@@ -204,26 +208,29 @@ def _damage(path: Path, *, zeros: bool, rng: random.Random) -> int:
     """Take away the end of a file, and tell how many batches that touches."""
     content = path.read_bytes()
     kept = len(content) - rng.randrange(1, len(content) // 5)
-    batches = {json.loads(line)["batch"] for line in content[content.rfind(b"\n", 0, kept) + 1 :].splitlines()}
+    lines = content[content.rfind(b"\n", 0, kept) + 1 :].splitlines()
+    batches = {batch for batch in (json.loads(line).get("batch") for line in lines) if batch is not None}
     path.write_bytes(content[:kept] + (bytes(len(content) - kept) if zeros else b""))
-    return len(batches)
+    # One of a store's that is lost in part is first tried without what is left of it: that may have no reward at all.
+    return len(batches) + (path.name != "scores.jsonl")
 
 
-def _become(arguments: list[str], log: Path, point: Point | None, errors: Path) -> None:
+def _become(arguments: list[str], out: Path, point: Point | None) -> None:
     """Turn this process into the command line, and end with it."""
-    for descriptor, path in ((1, Path(os.devnull)), (2, errors)):
+    for descriptor, path in ((1, Path(os.devnull)), (2, out.with_suffix(".err"))):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
     sys.argv = ["rmaudit", *arguments, "--quiet"]
     code: Any = 70
     try:
         from rmaudit.cli.main import main
 
-        _count_calls(log)
+        _count_calls(out.with_suffix(".calls"))
         if point is not None:
             _arm(point)
         main()
     except SystemExit as done:
         code = done.code
+        out.with_suffix(".modules").write_text("\n".join(sys.modules))
     finally:
         sys.stderr.flush()
         os._exit(code if isinstance(code, int) else 0)
@@ -307,17 +314,6 @@ def _report(folder: Path) -> bytes:
     return (folder / "report.json").read_bytes().split(b'\n "run": {')[0]
 
 
-def _import_all() -> None:
-    """What a scan imports, so that forks need not."""
-    import importlib
-
-    for name in (
-        *("rmaudit.audit", "rmaudit.cli.main", "rmaudit.models.load", "rmaudit.models.assemble"),
-        *("rmaudit.reporting.html", "rmaudit.reporting.markdown", "transformers.models.auto.modeling_auto"),
-    ):
-        importlib.import_module(name)
-
-
 def main() -> None:
     """Print the table; exit code 1 where anything was lost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -327,7 +323,6 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print the rows for a program")
     parser.add_argument("--source", default="demo")
     options, more = parser.parse_known_args()
-    _import_all()
     rng = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as folder:
         trial = Trial(Path(folder), [options.source, *more])
@@ -335,7 +330,7 @@ def main() -> None:
         for part in (
             at_random(trial, options.kills, rng),
             at_points(trial, rng, options.few),
-            cut_off(trial, rng),
+            cut_off(trial, rng, options.few),
         ):
             for row in part:
                 rows.append(row)

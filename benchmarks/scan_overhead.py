@@ -19,6 +19,7 @@ import functools  # noqa: E402
 import importlib  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
+import shutil  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
@@ -173,21 +174,23 @@ def main() -> None:
     parser.add_argument("--source", help="instead of the random Llama")
     parser.add_argument("--width", type=int, default=512, help="of the random Llama, a multiple of 64")
     parser.add_argument("--layers", type=int, default=8)
+    parser.add_argument("--folder", type=Path, help="keep model, store and runs here; only the second scan if filled")
     options, more = parser.parse_known_args()
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        source = options.source
-        if source is None:
-            source = str(checkpoint(root / "model", options.width, options.layers))
+    with tempfile.TemporaryDirectory() as temporary:
+        root = options.folder or Path(temporary)
+        source = options.source or str(root / "model")
+        if not options.source and not (root / "model").exists():
+            checkpoint(root / "model", options.width, options.layers)
         common = ["scan", source, "--quiet", "--accept", "sanity", "--store", str(root / "store"), *more]
-        first = scan([*common, "--out", str(root / "first")])
-        share = show("A scan", first)
-        print(f"  outside forward passes: {share:.1%} (at most {TARGET_SHARE:.0%} is the aim)")
+        if not (root / "first").exists():
+            share = show("A scan", scan([*common, "--out", str(root / "first")]))
+            print(f"  outside forward passes: {share:.1%} (at most {TARGET_SHARE:.0%} is the aim)", flush=True)
         second = scan([*common, "--out", str(root / "second")])
         show("The same with all rewards stored", second)
         print(f"  {sum(second.values()):.1f} s (at most {TARGET_SECONDS:.0f} s is the aim)")
         reports = [(root / name / "report.json").read_bytes().split(b'\n "run": {')[0] for name in ("first", "second")]
         print(f"  report.json outside its run block: {'the same' if reports[0] == reports[1] else 'DIFFERENT'}")
+        shutil.rmtree(root / "second")
 
 
 if __name__ == "__main__":
