@@ -5,6 +5,9 @@ what it is spent on: each phase without the phases within it, so that the shares
 start of Python included. The same scan is then repeated with a store that knows every reward.
 
     python -m benchmarks.scan_overhead --tier standard
+
+With ``--cpu`` it counts seconds of the processor, of all threads together, which other work on the machine lengthens
+less; those of the process that renders templates are not among them.
 """
 
 from __future__ import annotations
@@ -60,10 +63,11 @@ PHASES = {
 class Clock:
     """Seconds by phase, each without those within it."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
         self.seconds: dict[str, float] = {}
+        self._now = now
         self._open = ["rest"]
-        self._last = time.perf_counter()
+        self._last = now()
 
     def enter(self, phase: str) -> None:
         """A phase begins, within the one that is open."""
@@ -76,7 +80,7 @@ class Clock:
         self._open.pop()
 
     def _pass(self) -> None:
-        now = time.perf_counter()
+        now = self._now()
         self.seconds[self._open[-1]] = self.seconds.get(self._open[-1], 0.0) + now - self._last
         self._last = now
 
@@ -103,10 +107,10 @@ class Clock:
         setattr(owner, name, self.around(phase, getattr(owner, name)))
 
 
-def child(arguments: list[str], started: float) -> None:
+def child(arguments: list[str], started: float, cpu: bool) -> None:
     """Scan in this process and write the seconds of each phase to the descriptor that the parent reads."""
-    clock = Clock()
-    clock.seconds[START] = BEGUN - started
+    clock = Clock(time.process_time if cpu else time.perf_counter)
+    clock.seconds[START] = time.process_time() if cpu else BEGUN - started
     builtins.__import__ = clock.around("imports", builtins.__import__)
     importlib.import_module = clock.around("imports", importlib.import_module)
     for phase, places in PHASES.items():
@@ -147,15 +151,17 @@ def checkpoint(root: Path, width: int, layers: int) -> Path:
     return root
 
 
-def scan(arguments: list[str]) -> dict[str, float]:
+def scan(arguments: list[str], cpu: bool) -> dict[str, float]:
     """Seconds of a scan by phase; what is not watched is ``rest``."""
     started = time.perf_counter()  # one clock for all processes of a machine
-    command = [sys.executable, "-m", "benchmarks.scan_overhead", "--child", str(started), *arguments]
+    command = [sys.executable, "-m", "benchmarks.scan_overhead", "--child", str(started), str(int(cpu)), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": "."}, check=False)
     whole = time.perf_counter() - started
     if done.returncode:
         raise SystemExit(done.stderr)
     seconds: dict[str, float] = json.loads(done.stderr.splitlines()[-1])
+    if cpu:
+        return seconds
     return seconds | {"rest": seconds.get("rest", 0.0) + whole - sum(seconds.values())}
 
 
@@ -174,6 +180,7 @@ def main() -> None:
     parser.add_argument("--source", help="instead of the random Llama")
     parser.add_argument("--width", type=int, default=512, help="of the random Llama, a multiple of 64")
     parser.add_argument("--layers", type=int, default=8)
+    parser.add_argument("--cpu", action="store_true", help="count seconds of the processor")
     parser.add_argument("--folder", type=Path, help="keep model, store and runs here; only the second scan if filled")
     options, more = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -183,9 +190,9 @@ def main() -> None:
             checkpoint(root / "model", options.width, options.layers)
         common = ["scan", source, "--quiet", "--accept", "sanity", "--store", str(root / "store"), *more]
         if not (root / "first").exists():
-            share = show("A scan", scan([*common, "--out", str(root / "first")]))
+            share = show("A scan", scan([*common, "--out", str(root / "first")], options.cpu))
             print(f"  outside forward passes: {share:.1%} (at most {TARGET_SHARE:.0%} is the aim)", flush=True)
-        second = scan([*common, "--out", str(root / "second")])
+        second = scan([*common, "--out", str(root / "second")], options.cpu)
         show("The same with all rewards stored", second)
         print(f"  {sum(second.values()):.1f} s (at most {TARGET_SECONDS:.0f} s is the aim)")
         reports = [(root / name / "report.json").read_bytes().split(b'\n "run": {')[0] for name in ("first", "second")]
@@ -195,6 +202,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) > 2 and sys.argv[1] == "--child":
-        child(sys.argv[3:], float(sys.argv[2]))
+        child(sys.argv[4:], float(sys.argv[2]), sys.argv[3] == "1")
     else:
         main()
