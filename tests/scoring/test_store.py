@@ -265,12 +265,22 @@ def writer(folder: Path, start: int, batches: int) -> int:
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
 
 
+def written(folder: Path) -> int:
+    """Bytes in a folder."""
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
 @needs_fork
 def test_killed_while_writing_leaves_a_store_that_can_be_read(tmp_path: Path) -> None:
     rng = random.Random(1)
     for attempt in range(20):
+        before = written(tmp_path)
         child = writer(tmp_path, 100_000 * attempt, 100_000)
-        time.sleep(0.01 + 0.03 * rng.random())
+        until = time.monotonic() + 60
+        while written(tmp_path) <= before + 200:  # a busy machine may keep the child waiting
+            assert time.monotonic() < until
+            time.sleep(0.001)
+        time.sleep(0.03 * rng.random())
         os.kill(child, signal.SIGKILL)
         assert os.waitpid(child, 0)[1] == signal.SIGKILL
     told = Told()
