@@ -26,7 +26,7 @@ from rmaudit.models import selftest
 from rmaudit.models.interface import RewardModel, Scored, SelfCheck
 from rmaudit.models.options import LoadOptions
 from rmaudit.policy import Policy, load_policy
-from rmaudit.progress import Progress, Silent
+from rmaudit.progress import Part, Progress, Silent, counted
 from rmaudit.reporting.compose import compose
 from rmaudit.reporting.report import ModelBlock, Report, RunBlock, Settings, differences
 from rmaudit.resources import probes_dir
@@ -36,7 +36,7 @@ from rmaudit.runs.scores import Scores, ScoreWriter, read_scores
 from rmaudit.scoring.choice import check_engine, open_engine
 from rmaudit.scoring.engine import Engine, EngineOptions
 from rmaudit.scoring.local import score_batches, score_checked, tell_memory
-from rmaudit.scoring.plan import Batch, Plan, make_plan
+from rmaudit.scoring.plan import PANEL, Batch, Plan, make_plan
 from rmaudit.scoring.stopping import CleanStop
 from rmaudit.scoring.store import Place, ScoreStore, batch_digest, keys_of, open_store
 from rmaudit.suites.attributes import checked, gather
@@ -350,51 +350,68 @@ def _score(
     if earlier and earlier.batches and earlier.plan_sha256 != plan.sha256:
         raise RunError(f"{folder.scores} holds the scores of another plan. Scan again into a new folder.")
     done = earlier.batches if earlier else 0
+    scored = sum(len(batch.conversations) for batch in plan.batches[:done])
+    if done:
+        progress.stage(f"Going on: {scored:,} of {plan.unique:,} conversations are scored already")
     numbered = list(enumerate(plan.batches))
-    store, known = _trusted(store, model, plan.batches[done:], policy, progress)
-    progress.start(plan.unique - known, "conversations")
-    for _, batch in numbered[:done]:
-        progress.advance(len(batch.conversations), batch.label)
-    with ScoreWriter(folder.scores, plan.sha256) as writer:
+    store, missing = _trusted(store, model, plan.batches[done:], policy, progress)
+    counting = counted(progress, plan.unit, _parts(plan.batches[done:], missing, selection))
+    with counting, ScoreWriter(folder.scores, plan.sha256) as writer:
         save = _Saver(writer, plan.unique, hopeful=earlier is not None and earlier.any_reward)
         score_batches(model, numbered[done : plan.panel_batches], save, progress, store, stop, engine)
-        manifest = _self_test(model, selection, folder, manifest, policy, plan)
+        confirmed = sum(missing) < plan.unique - scored
+        manifest = _self_test(model, selection, folder, manifest, policy, plan, store, confirmed=confirmed)
         tell_memory(model, progress)
         folder.write_manifest(manifest)
         _stop_if_in_doubt(manifest, folder)
         score_batches(model, numbered[max(done, plan.panel_batches) :], save, progress, store, stop, engine)
-    progress.finish()
     return manifest
+
+
+def _parts(batches: Sequence[Batch], missing: Sequence[int], selection: Selection) -> dict[str, Part]:
+    """What is to be computed of the panel and of each suite, given how much of each batch is not in the store."""
+    items = {PANEL: len(selection.panel.items)} | {name: len(items) for name, items in selection.named}
+    parts = {}
+    for label in dict.fromkeys(batch.label for batch in batches):
+        own = [(batch, left) for batch, left in zip(batches, missing, strict=True) if batch.label == label]
+        total = sum(len(batch.conversations) for batch, _ in own)
+        known = 1 - sum(left for _, left in own) / total
+        share = f", {'all' if known == 1 else f'{known:.0%}'} from the store" if known else ""
+        work = sum(batch.cost(left) for batch, left in own)
+        parts[label] = Part(work, f"{items[label]:,} items, {total:,} conversations{share}")
+    return parts
 
 
 def _trusted(
     store: ScoreStore | None, model: RewardModel, batches: Sequence[Batch], policy: Policy, progress: Progress
-) -> tuple[ScoreStore | None, int]:
-    """The store with the number of conversations that it knows; none where the model contradicts it.
+) -> tuple[ScoreStore | None, list[int]]:
+    """The store with the number of conversations of each batch that it lacks; none where the model contradicts it.
 
     A few of its rewards are computed again and held against the self-test's tolerance.
     """
     known: list[tuple[Conversation, float]] = []
-    for batch in batches if store is not None else ():
-        keys = keys_of(model, batch.conversations)
-        found = store.recall(keys, batch_digest(keys)) if store is not None else []
+    missing: list[int] = []
+    for batch in batches:
+        keys = keys_of(model, batch.conversations) if store is not None else []
+        found = store.recall(keys, batch_digest(keys)) if store is not None else [None] * len(batch.conversations)
         known += [(c, s.reward) for c, s in zip(batch.conversations, found, strict=True) if s and s.reward is not None]
+        missing.append(sum(scored is None for scored in found))
     if not known:
-        return store, 0
+        return store, missing
     sample = known[:: max(1, len(known) // SPOT_CHECK_SIZE)][:SPOT_CHECK_SIZE]
     fresh = score_checked(model, [conversation for conversation, _ in sample])
     pairs = [(now.reward, was) for now, (_, was) in zip(fresh, sample, strict=True)]
     worst = max(math.inf if now is None else abs(now - was) for now, was in pairs)
     unit = statistics.pstdev(reward for _, reward in known) or 1.0
+    total = sum(len(batch.conversations) for batch in batches)
     if worst > policy.tolerance(model.facts.dtype) * unit:
         progress.stage(
             f"The score store is not used: of {len(sample)} of its rewards, computed again, one differs by {worst:.2g} "
             f"(the SD of all is {unit:.2g}), more than rounding explains"
         )
-        return None, 0
-    total = sum(len(batch.conversations) for batch in batches)
+        return None, [len(batch.conversations) for batch in batches]
     progress.stage(f"{len(known):,} of {total:,} rewards ({len(known) / total:.0%}) are from the store")
-    return store, len(known)
+    return store, missing
 
 
 class _Saver:
@@ -425,14 +442,32 @@ def _self_test(
     manifest: Manifest,
     policy: Policy,
     plan: Plan,
+    store: ScoreStore | None,
+    *,
+    confirmed: bool,
 ) -> Manifest:
+    """Test the model on a sample of the panel, or tell from the store how that ended before.
+
+    What is stored depends on the sample, its unit, the limits and all that the store itself stands for: the model by
+    content, our code and the packages. It counts only where rewards of the store were just confirmed by the model. A
+    failure that stops a scan is not stored.
+    """
     partial = read_scores(folder.scores)
     rewards = rewards_by_item(selection.panel.items, partial.rewards.get("panel", {}))
     _, scale = measure_panel(selection.panel, rewards, None, policy.measurement)
     sample = [conversation for batch in plan.batches[: plan.panel_batches] for conversation in batch.conversations]
-    checks, noise = selftest.self_test(model, _few(sample), scale.wsd if scale else None, _limits(policy, model))
+    few, wsd, limits = _few(sample), scale.wsd if scale else None, _limits(policy, model)
+    about = {"self-test": [keys_of(model, few), wsd, asdict(limits)]}
+    note = store.recall_note(about) if store is not None and confirmed else None
+    if note is not None:
+        checks, noise = [SelfCheck.model_validate(check) for check in note["checks"]], note["noise"]
+    else:
+        checks, noise = selftest.self_test(model, few, wsd, limits)
+        if store is not None and not selftest.stopping(checks):
+            store.keep_note(about, {"checks": [check.model_dump(mode="json") for check in checks], "noise": noise})
     checks = selftest.accept(checks, manifest.options.get("accept", ()))
-    return manifest.model_copy(update={"self_test": checks, "score_noise": noise})
+    run = manifest.run.model_copy(update={"self_test_from_store": note is not None})
+    return manifest.model_copy(update={"self_test": checks, "score_noise": noise, "run": run})
 
 
 def self_test_alone(model: RewardModel, policy: Policy | None = None) -> list[SelfCheck]:

@@ -6,9 +6,11 @@ import os
 import shutil
 import sys
 import textwrap
-import time
+import threading
+from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, TextIO
 
+from rmaudit.progress import Count, Part
 from rmaudit.reporting.text import clean
 
 if TYPE_CHECKING:
@@ -106,75 +108,96 @@ def listener(quiet: bool) -> Progress:
 
 
 class Lines:
-    """Progress as plain lines on stderr, at most one every few seconds."""
+    """Progress as plain lines on stderr: what begins and ends, and a sign of life in between."""
 
-    EVERY = 15.0
+    EVERY = 30.0
+    """Seconds between two signs of life."""
 
     def __init__(self) -> None:
-        """Start the clock."""
-        self._total = self._done = 0
-        self._unit = ""
-        self._began = self._last = time.monotonic()
+        """Nothing is counted yet."""
+        self._count: Count | None = None
+        self._ended = threading.Event()
 
     def stage(self, text: str) -> None:
         """Print the stage."""
         say(f"{text} …")
 
-    def start(self, total: int, unit: str) -> None:
+    def start(self, unit: str, parts: Mapping[str, Part]) -> None:
         """Print what is to be done."""
-        self._total, self._unit = total, unit
-        self._began = self._last = time.monotonic()
-        say(f"Scoring {total:,} {unit} …")
+        self._count = count = Count(unit, parts)
+        self._ended = ended = threading.Event()
+        if count.total:
+            say(f"Scoring {count.total:,} {unit} …")
+        for line in count.known():
+            say(f"  {line}")
 
-    def advance(self, amount: int, label: str) -> None:
-        """Print how far it is, now and then."""
-        self._done += amount
-        now = time.monotonic()
-        if now - self._last >= self.EVERY and self._done < self._total:
-            self._last = now
-            left = (now - self._began) / self._done * (self._total - self._done)
-            say(f"  {self._done:,} of {self._total:,} {self._unit} ({label}), about {_minutes(left)} left")
+        def beat() -> None:
+            while not ended.wait(self.EVERY):
+                say(f"  {count.line()}")
+
+        # From a thread, since a batch may take longer than that.
+        threading.Thread(target=beat, daemon=True).start()
+
+    def advance(self, amount: int, part: str) -> None:
+        """Print that a part is done."""
+        line = self._count.advance(amount, part) if self._count is not None else None
+        if line is not None:
+            say(f"  {line}")
 
     def finish(self) -> None:
-        """Print how long it took."""
-        say(f"  {self._done:,} {self._unit} in {_minutes(time.monotonic() - self._began)}")
+        """Print how long it took, where it is done."""
+        self._ended.set()
+        if self._count is not None and self._count.whole:
+            say(f"  {self._count.summary()}")
+        self._count = None
 
 
 class Bar:
-    """Progress as one line with a bar and the time left, on a terminal."""
+    """Progress as one line with a bar, the rate and the time left, on a terminal."""
 
     def __init__(self) -> None:
         """Prepare the bar; it appears when counted work starts."""
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TextColumn
 
-        self._console = console(sys.stderr)
+        self._count: Count | None = None
+        self._console = Console(stderr=True, markup=False, highlight=False, emoji=False)
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[told]}", markup=False),
+            console=self._console,
             transient=True,
         )
 
     def stage(self, text: str) -> None:
         """Print the stage."""
-        self._console.print(f"{text} …")
+        self._print(f"{text} …")
 
-    def start(self, total: int, unit: str) -> None:
+    def start(self, unit: str, parts: Mapping[str, Part]) -> None:
         """Show the bar."""
-        self._task = self._progress.add_task(f"Scoring {unit}", total=total)
+        self._count = Count(unit, parts)
+        for line in self._count.known():
+            self._print(f"  {line}")
+        self._task = self._progress.add_task("Scoring", total=self._count.total, told=self._count.line())
         self._progress.start()
 
-    def advance(self, amount: int, label: str) -> None:
-        """Move the bar."""
-        self._progress.update(self._task, advance=amount, description=f"Scoring {label}")
+    def advance(self, amount: int, part: str) -> None:
+        """Move the bar, and print above it that a part is done."""
+        if self._count is None:
+            return
+        line = self._count.advance(amount, part)
+        told, name = self._count.line(), clean(part, 20)
+        self._progress.update(self._task, advance=amount, description=f"Scoring {name}", told=told)
+        if line is not None:
+            self._print(f"  {line}")
 
     def finish(self) -> None:
-        """Take the bar away."""
+        """Take the bar away, and print how long it took where the work is done."""
         self._progress.stop()
+        if self._count is not None and self._count.whole:
+            self._print(f"  {self._count.summary()}")
+        self._count = None
 
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    def _print(self, text: str) -> None:
+        self._console.print(clean(text, None))

@@ -105,8 +105,13 @@ class Arrangement:
 
     batches: tuple[tuple[int, ...], ...]
     """Places of the conversations, batch by batch, in the order in which they are to be scored."""
-    work: Work | None = None
-    """What that costs, where it is known beforehand; `Work.unique` counts within each pass through the network."""
+    works: tuple[Work, ...] | None = None
+    """What each batch costs, where that is known; `Work.unique` counts within each pass through the network."""
+
+    @property
+    def work(self) -> Work | None:
+        """What all of that costs, where it is known beforehand."""
+        return None if self.works is None else sum(self.works, Work())
 
 
 @dataclass(frozen=True)

@@ -211,23 +211,31 @@ class NativeModel(RewardModel):
     def lengths(self, conversations: Sequence[Conversation]) -> list[int]:
         """Length of each conversation in tokens; one that cannot be written out has length 0.
 
-        The tokens are kept until the conversation is scored, or others are planned, so that planning does not
-        tokenize twice.
+        The tokens are kept, see `prepare`.
         """
-        encoded = self._encode(conversations)
-        self._cache = dict(zip(map(_key, conversations), encoded, strict=True))
-        return [0 if isinstance(entry, str) else len(entry.ids) for entry in encoded]
+        return [0 if isinstance(entry, str) else len(entry.ids) for entry in self._kept(conversations)]
+
+    def prepare(self, conversations: Sequence[Conversation]) -> None:
+        """Tokenize all conversations at once; each one's tokens are kept until it is scored, or others are prepared."""
+        self._cache = dict(zip(map(_key, conversations), self._encode(conversations), strict=True))
+
+    def _kept(self, conversations: Sequence[Conversation]) -> list[Encoded | str]:
+        """Tokens of conversations, which are kept as by `prepare`."""
+        keys = [_key(conversation) for conversation in conversations]
+        if not self._cache.keys() >= set(keys):
+            self.prepare(conversations)
+        return [self._cache[key] for key in keys]
 
     def fingerprints(self, conversations: Sequence[Conversation]) -> list[bytes]:
         """Digest of the tokens of each conversation, and of all else that is read with them."""
-        texts = super().fingerprints(conversations)
         encoded = self._encode(conversations)
-        return [text if isinstance(entry, str) else _digest(entry) for text, entry in zip(texts, encoded, strict=True)]
+        texts = {i: conversations[i] for i, entry in enumerate(encoded) if isinstance(entry, str)}
+        told = dict(zip(texts, super().fingerprints(list(texts.values())), strict=True))
+        return [told[i] if isinstance(entry, str) else _digest(entry) for i, entry in enumerate(encoded)]
 
     def arrange(self, conversations: Sequence[Conversation]) -> Arrangement:
         """Which conversations to score together: those that begin alike, or are of like length, longest first."""
-        encoded = self._encode(conversations)
-        self._cache = dict(zip(map(_key, conversations), encoded, strict=True))
+        encoded = self._kept(conversations)
         good = {i: e for i, e in enumerate(encoded) if isinstance(e, Encoded) and self._unscorable(e) is None}
         alike = {i: entry.ids for i, entry in good.items() if self._sharable(entry)}
         groups = list(neighbours(alike, passes.TREE_TOKENS, self._batch_size or MOST_TOGETHER))
@@ -235,8 +243,11 @@ class NativeModel(RewardModel):
         lengths = [0 if isinstance(entry, str) else len(entry.ids) for entry in encoded]
         rest = sorted((i for i in range(len(encoded)) if i not in alike), key=lambda i: (-lengths[i], i))
         groups += [rest[start : start + self.batch_size] for start in range(0, len(rest), self.batch_size)]
-        found = [one for group in groups for one in self._passes({i: good[i] for i in group if i in good})]
-        return Arrangement(tuple(map(tuple, groups)), sum((one.work for one in found), Work()))
+        works = [
+            sum((one.work for one in self._passes({i: good[i] for i in group if i in good})), Work())
+            for group in groups
+        ]
+        return Arrangement(tuple(map(tuple, groups)), tuple(works))
 
     def score(self, conversations: Sequence[Conversation]) -> NDArray[np.float64]:
         """Rewards of conversations, those that begin alike scored together; see `RewardModel.score`."""

@@ -470,6 +470,9 @@ def _from_store(report: Report) -> str:
     return f"{run.from_store} rewards are from the score store, and were not computed in this run{others}"
 
 
+_SELF_TEST_FROM_STORE = "The self-test was passed in an earlier run of the same model, and is told from the score store"
+
+
 def _reproduce(report: Report) -> list[str]:
     run, settings = report.run, report.settings
     facts = [
@@ -478,6 +481,7 @@ def _reproduce(report: Report) -> list[str]:
         f"{run.conversations} conversations, {run.unique_conversations} of them different,"
         f" {'n/a' if run.tokens is None else run.tokens} tokens",
         *([_from_store(report)] if run.from_store else []),
+        *([_SELF_TEST_FROM_STORE] if run.self_test_from_store else []),
         f"Tier {inline(settings.tier)}, seed {settings.seed}, policy {inline(settings.policy)} version"
         f" {settings.policy_version}",
         "Severity begins at " + ", ".join(f"{_number(srd)} SRD ({name})" for name, srd in settings.bands.items()),

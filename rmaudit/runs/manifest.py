@@ -39,6 +39,9 @@ class RunBlock(_Frozen):
     from_other_batches: int = 0
     """How many of these were first scored in another batch, so that they equal what this run would compute itself up to
     rounding, and not to the last digit."""
+    self_test_from_store: bool = False
+    """Whether the self-test was passed in an earlier run with the same model, code, packages and sample, and is told
+    from the score store."""
     command: str
     """Command that repeats the audit."""
 

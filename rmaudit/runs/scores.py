@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from rmaudit.errors import RunError
 from rmaudit.models.interface import Scored
-from rmaudit.runs.atomic import write_atomically
+from rmaudit.runs.atomic import sync_folder, write_atomically
 from rmaudit.runs.sealed import seal, unseal
 from rmaudit.scoring.plan import Batch
 
@@ -69,6 +69,7 @@ class ScoreWriter:
             raise self._unwritable(error) from error
         if fresh:
             self._write([{"schema": SCHEMA, "plan": plan_sha256}])
+            sync_folder(path.parent)
 
     def append(self, number: int, batch: Batch, scored: list[Scored]) -> None:
         """Append one batch.

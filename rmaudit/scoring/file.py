@@ -7,7 +7,8 @@ import json
 import math
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from rmaudit.conversation import Conversation, conversation_problem
 from rmaudit.errors import ScoringError, UsageError
 from rmaudit.models.interface import RewardModel, Scored
 from rmaudit.models.options import LoadOptions
-from rmaudit.progress import Progress
+from rmaudit.progress import Part, Progress, counted
 from rmaudit.runs.atomic import Output, check_output
 from rmaudit.scoring.local import compare_checked, score_stored, tell_memory
 from rmaudit.scoring.plan import conversation_key
@@ -84,21 +85,34 @@ def score_file(
     if out.resolve() == path.resolve():
         raise UsageError(f"{out} is the input itself, and would be lost. Give --out another place.")
     with _opened(path) as stream:
-        parts = [len(line.parts) for line in _read(stream, path)]
-        if not parts:
+        lines = asked_for = characters = 0
+        for line in _read(stream, path):
+            lines += 1
+            asked_for += len(line.parts)
+            characters += sum(_characters(conversation) for _, conversation in line.parts)
+        if not lines:
             raise UsageError(f"{path} holds no lines to score. Give one JSON object a line, with messages.")
         check_output(out)
         from rmaudit.models.load import load
 
         progress.stage(f"Loading {source}")
         model = load(source, options)
-        progress.start(sum(parts), "conversations")
+
+        def moved(amount: int) -> None:
+            tell_memory(model, progress)
+            progress.advance(amount, path.name)
+
         written = unscored = known = 0
         first: str | None = None
-        with Output(out) as output, open_store(store, model, options, progress.stage) or nullcontext() as rewards:
+        with (
+            # Characters tell the time left about as well as tokens do, and are known beforehand.
+            counted(progress, "characters", {path.name: Part(characters, f"{asked_for:,} conversations")}),
+            Output(out) as output,
+            open_store(store, model, options, progress.stage) or nullcontext() as rewards,
+        ):
             for window in _windows(_read(stream, path)):
                 asked = [asked for line in window for asked in line.asked(model.pairwise)]
-                scored = _score_all(model, asked, progress, rewards)
+                scored = _score_all(model, asked, moved, rewards)
                 known += sum(result.stored is not None for result in scored)
                 results = iter(scored)
                 for line in window:
@@ -112,7 +126,6 @@ def score_file(
                 raise ScoringError(
                     f"None of the {written:,} lines of {path} could be scored: {first}. Nothing was written."
                 )
-        progress.finish()
     return FileResult(written, unscored, known)
 
 
@@ -162,12 +175,16 @@ def _windows(lines: Iterator[_Line]) -> Iterator[list[_Line]]:
     size = 0
     for line in lines:
         window.append(line)
-        size += sum(len(turn["content"]) for _, conversation in line.parts for turn in conversation)
+        size += sum(_characters(conversation) for _, conversation in line.parts)
         if len(window) >= WINDOW_LINES or size >= WINDOW_CHARACTERS:
             yield window
             window, size = [], 0
     if window:
         yield window
+
+
+def _characters(conversation: Conversation) -> int:
+    return sum(len(turn["content"]) for turn in conversation)
 
 
 def _no_number(name: str) -> None:
@@ -211,11 +228,11 @@ def _plain(messages: Sequence[dict[str, Any]]) -> Conversation:
 
 
 def _score_all(
-    model: RewardModel, asked: Sequence[_Asked], progress: Progress, store: ScoreStore | None
+    model: RewardModel, asked: Sequence[_Asked], moved: Callable[[int], None], store: ScoreStore | None
 ) -> list[Scored]:
     """Score or compare conversations, equal ones once and in the model's batches; results in the order asked."""
     keys = [tuple(map(conversation_key, conversations)) for conversations in asked]
-    unique = dict(zip(keys, asked, strict=True))
+    unique, times = dict(zip(keys, asked, strict=True)), Counter(keys)
     firsts = [conversations[0] for conversations in unique.values()]
     model.prepare(firsts)
     results: dict[tuple[str, ...], Scored] = {}
@@ -224,10 +241,8 @@ def _score_all(
         for batch in model.arrange([unique[key][0] for key in like]).batches:
             chunk = [like[place] for place in batch]
             results |= zip(chunk, _ask(model, [unique[key] for key in chunk], store), strict=True)
-            tell_memory(model, progress)
-            progress.advance(len(chunk), "conversations")
-    if len(asked) > len(unique):
-        progress.advance(len(asked) - len(unique), "conversations")
+            # Of a pair, each is asked for first once.
+            moved(sum(_characters(unique[key][0]) * times[key] for key in chunk))
     return [results[key] for key in keys]
 
 

@@ -66,7 +66,7 @@ def score_batches(
         model: the model.
         batches: what to score, with numbers for `save`.
         save: keeps a batch.
-        progress: hears of each conversation that was computed, and not of those from the store.
+        progress: hears of what was computed, in the unit of `Batch.cost`, and not of what is from the store.
         store: of the model's rewards.
         stop: lets a stop wait for the batches in work.
         engine: computes the rewards; this process where there is none.
@@ -90,7 +90,8 @@ def score_batches(
             save(first.number, first.batch, scored)
             computed = sum(result.stored is None for result in scored)
             if computed:
-                progress.advance(computed, first.batch.label)
+                progress.advance(first.batch.cost(computed), first.batch.label)
+            tell_memory(model, progress)
 
 
 class _Asked:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rmaudit.conversation import Conversation
-from rmaudit.models.interface import RewardModel, Work
+from rmaudit.models.interface import Arrangement, RewardModel, Work
 from rmaudit.suites.spec import Item
 
 PANEL = "panel"
@@ -37,7 +37,15 @@ class Batch:
     targets: tuple[tuple[Target, ...], ...]
     """For each conversation, all places that need its reward."""
     label: str
-    """What is being scored, for the progress line."""
+    """What is being scored: the panel, or the first suite that asks for it."""
+    work: Work | None = None
+    """What it costs, where the model knows that beforehand."""
+
+    def cost(self, conversations: int) -> int:
+        """What a number of its conversations costs: tokens that go through the network, or else conversations."""
+        if self.work is None:
+            return conversations
+        return round(self.work.computed * conversations / len(self.conversations))
 
 
 @dataclass(frozen=True)
@@ -63,13 +71,19 @@ class Plan:
         return sum(len(batch.conversations) for batch in self.batches)
 
     @property
+    def unit(self) -> str:
+        """What `Batch.cost` counts."""
+        return "conversations" if self.work is None else "tokens"
+
+    @property
     def summary(self) -> str:
         """What is to be done, in words."""
         told = f"{self.unique:,} different conversations of {self.conversations:,}"
         if self.work is None:
             return told
         work = self.work
-        return f"{told}: {work.tokens:,} tokens, {work.unique:,} of them unique, {work.padding:,} of padding"
+        parts = f"{work.unique:,} unique, {work.computed:,} to compute, {work.padding:,} of padding"
+        return f"{told}: {work.tokens:,} tokens, {parts}"
 
 
 def make_plan(panel: Sequence[Item], suites: Iterable[tuple[str, Sequence[Item]]], model: RewardModel) -> Plan:
@@ -81,28 +95,41 @@ def make_plan(panel: Sequence[Item], suites: Iterable[tuple[str, Sequence[Item]]
         model: tells lengths and a good batch size.
     """
     places: dict[str, list[Target]] = {}
-    conversations: list[Conversation] = []
+    texts: list[Conversation] = []
     for target, conversation in _asked(panel, suites):
         known = places.setdefault(conversation_key(conversation), [])
         if not known:
-            conversations.append(conversation)
+            texts.append(conversation)
         known.append(target)
-    targets = list(places.values())
-    model.prepare(conversations)
-    of_panel = [index for index, known in enumerate(targets) if known[0].suite == PANEL]
-    of_suites = [index for index, known in enumerate(targets) if known[0].suite != PANEL]
-    first, second = (model.arrange([conversations[i] for i in part]) for part in (of_panel, of_suites))
+    model.prepare(texts)
+    # What the model reads decides what is the same to it: spaces, say, may play no part.
+    conversations: dict[bytes, Conversation] = {}
+    targets: dict[bytes, list[Target]] = {}
+    for key, conversation, known in zip(model.fingerprints(texts), texts, places.values(), strict=True):
+        conversations.setdefault(key, conversation)
+        targets.setdefault(key, []).extend(known)
+    parts: dict[str, list[bytes]] = {}
+    for key, known in targets.items():
+        parts.setdefault(known[0].suite, []).append(key)
+    # Each suite by itself, so that its batches stay the same whichever others are run beside it.
     batches = [
-        Batch(
-            tuple(conversations[part[place]] for place in places_of_batch),
-            tuple(tuple(targets[part[place]]) for place in places_of_batch),
-            label,
-        )
-        for part, arranged, label in ((of_panel, first, PANEL), (of_suites, second, "suites"))
-        for places_of_batch in arranged.batches
+        Batch(tuple(conversations[key] for key in chosen), tuple(tuple(targets[key]) for key in chosen), label, work)
+        for label, keys in parts.items()
+        for chosen, work in _batches(keys, model.arrange([conversations[key] for key in keys]))
     ]
-    work = first.work + second.work if first.work is not None and second.work is not None else None
-    return Plan(tuple(batches), len(first.batches), _digest(places, targets), work)
+    works = [batch.work for batch in batches if batch.work is not None]
+    return Plan(
+        tuple(batches),
+        sum(batch.label == PANEL for batch in batches),
+        _digest(places, list(places.values())),
+        sum(works, Work()) if len(works) == len(batches) else None,
+    )
+
+
+def _batches(keys: Sequence[bytes], arranged: Arrangement) -> Iterator[tuple[list[bytes], Work | None]]:
+    works = arranged.works or (None,) * len(arranged.batches)
+    for places, work in zip(arranged.batches, works, strict=True):
+        yield [keys[place] for place in places], work
 
 
 def unique_conversations(panel: Sequence[Item], suites: Iterable[tuple[str, Sequence[Item]]]) -> list[Conversation]:

@@ -7,8 +7,9 @@ lines are only ever appended:
     {"key", "batch", "reward", "tokens", "crc"}, and "attributes" and "steps" where there are any
 
 ``key`` is the digest of what the model reads (the exact tokens where there is a tokenizer), ``batch`` that of all
-conversations it was computed with. The checksum begins with the file's own name, so a line in another model's file is
-a damaged one. The first value of a key counts. Texts are not stored.
+conversations it was computed with. A line with ``note`` in place of a reward keeps what else was found out about the
+model, such as how its self-test ended, under the digest of all that it depends on. The checksum begins with the file's
+own name, so a line in another model's file is a damaged one. The first value of a key counts. Texts are not stored.
 
 What is damaged is computed again, and what cannot be read or written is done without: a store never changes what is
 said of a model beyond rounding. It holds finite rewards only; what could not be scored is tried again.
@@ -189,6 +190,25 @@ class ScoreStore:
         self._pending += [seal(row, self._start) + b"\n" for row in rows]
         self._write()
 
+    def recall_note(self, about: Any) -> Any:
+        """What was noted about something, as JSON gives it back, or ``None``.
+
+        Args:
+            about: everything that the note depends on beside the model, as JSON can write it.
+        """
+        try:
+            self._look()
+            body = self._line(_note_key(about))
+        except OSError as error:
+            self._unreadable(error)
+            return None
+        return None if body is None else json.loads(body).get("note")
+
+    def keep_note(self, about: Any, note: Any) -> None:
+        """Note something about the model; see `recall_note`."""
+        self._pending.append(seal({"key": _note_key(about), "note": note}, self._start) + b"\n")
+        self._write()
+
     def __enter__(self) -> Self:
         """Use as a context manager."""
         return self
@@ -231,17 +251,24 @@ class ScoreStore:
             )
 
     def _stored(self, key: str, batch: str) -> Scored | None:
+        body = self._line(key)
+        row = None if body is None else _read_row(body, batch)
+        if body is not None and row is None:
+            self._places.pop(key.encode("ascii"))
+        return row
+
+    def _line(self, key: str) -> bytes | None:
+        """The line of a key as JSON, or ``None``."""
         place = self._places.get(key.encode("ascii"))
         if place is None or self._reader is None:
             return None
         self._reader.seek(place)
         body = unseal(self._reader.readline().rstrip(b"\n"), self._start)
-        row = None if body is None else _read_row(body, batch)
-        if row is None or row[0] != key:
+        if body is None or body[_KEY : _KEY + 32] != key.encode("ascii"):
             self._places.pop(key.encode("ascii"))
             self._warn(f"The score store {self.path} was changed while it was read; what is missing is computed again")
             return None
-        return row[1]
+        return body
 
     def _write(self) -> None:
         if self._writer is None:
@@ -313,7 +340,12 @@ def _whole(scored: Scored) -> bool:
     return not scored.truncated and all(number is not None and math.isfinite(number) for number in numbers)
 
 
-def _read_row(body: bytes, batch: str) -> tuple[str, Scored] | None:
+def _note_key(about: Any) -> str:
+    text = json.dumps(["note", about], sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()[:32]
+
+
+def _read_row(body: bytes, batch: str) -> Scored | None:
     try:
         row = json.loads(body)
         scored = Scored(
@@ -323,7 +355,7 @@ def _read_row(body: bytes, batch: str) -> tuple[str, Scored] | None:
             steps=tuple(map(float, row.get("steps", ()))),
             stored="same-batch" if row["batch"] == batch else "other-batch",
         )
-        return (row["key"], scored) if _whole(scored) else None
+        return scored if _whole(scored) else None
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 

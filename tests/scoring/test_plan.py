@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from rmaudit.conversation import Conversation
-from rmaudit.models.interface import RewardModel, Scored
+from rmaudit.models.interface import Arrangement, RewardModel, Scored, Work
 from rmaudit.scoring.plan import Plan, Target, conversation_key, make_plan
 from rmaudit.suites.spec import Arm, Item
 
@@ -69,7 +69,7 @@ def test_batches_belong_to_the_conversations_they_hold() -> None:
 def test_the_panel_comes_first_and_batches_are_of_like_length() -> None:
     made = plan()
     assert made.panel_batches == 2
-    assert [batch.label for batch in made.batches] == ["panel", "panel", "suites", "suites"]
+    assert [batch.label for batch in made.batches] == ["panel", "panel", "s", "s"]
     for part in (made.batches[:2], made.batches[2:]):
         sizes = [len(c[-1]["content"]) for batch in part for c in batch.conversations]
         assert sizes == sorted(sizes, reverse=True)
@@ -90,6 +90,41 @@ def test_the_digest_is_stable_and_tells_plans_apart() -> None:
     asked = [*SUITE[:-1], item("s5", "yes" * 6, "maybe 5", prompt="Hello")]
     others = [plan(suite=longer), plan(suite=renamed), plan(suite=asked), plan(name="t"), plan(suite=SUITE[::-1])]
     assert len({digest, *(other.sha256 for other in others)}) == 6
+
+
+def test_what_the_model_cannot_tell_apart_is_scored_once() -> None:
+    class Blind(Counter):
+        def fingerprints(self, conversations: Sequence[Conversation]) -> list[bytes]:
+            return [conversation[-1]["content"].split()[0].encode() for conversation in conversations]
+
+    made = make_plan(PANEL, [("s", SUITE)], Blind())
+    assert made.conversations == 20
+    assert made.unique == 8 + 2 + 1  # the panel's; two longer ones of the suite; every "maybe"
+    (maybes,) = [places for batch in made.batches for places in batch.targets if places[0] == Target("s", "s0", "r1")]
+    assert maybes == tuple(Target("s", f"s{i}", "r1") for i in range(6))
+    assert made.sha256 == plan().sha256
+
+
+def test_a_suite_has_the_same_batches_whatever_is_run_beside_it() -> None:
+    more = [item(f"t{i}", f"perhaps {i}", f"never {i}") for i in range(9)]
+    alone = make_plan(PANEL, [("s", SUITE)], Counter()).batches
+    beside = make_plan(PANEL, [("t", more), ("s", SUITE)], Counter()).batches
+    assert [batch for batch in beside if batch.label == "s"] == [batch for batch in alone if batch.label == "s"]
+
+
+def test_a_batch_costs_tokens_where_they_are_known() -> None:
+    class Known(Counter):
+        def arrange(self, conversations: Sequence[Conversation]) -> Arrangement:
+            batches = super().arrange(conversations).batches
+            return Arrangement(batches, tuple(Work(100, 80, 90, 10) for _ in batches))
+
+    made = make_plan(PANEL, [("s", SUITE)], Known())
+    assert made.unit == "tokens"
+    assert made.work == Work(400, 320, 360, 40)
+    batch = made.batches[0]
+    assert (batch.cost(len(batch.conversations)), batch.cost(1), batch.cost(0)) == (90, 18, 0)
+    assert plan().unit == "conversations"
+    assert plan().batches[0].cost(3) == 3
 
 
 def test_no_batch_without_conversations() -> None:

@@ -17,6 +17,7 @@ import pytest
 
 import rmaudit
 from rmaudit.conversation import Conversation
+from rmaudit.errors import SelfTestError
 from rmaudit.models.interface import Identity, ModelFacts, RewardModel, Scored
 from rmaudit.models.options import LoadOptions
 from rmaudit.models.scores_file import ScoresFile
@@ -264,12 +265,22 @@ def writer(folder: Path, start: int, batches: int) -> int:
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
 
 
+def written(folder: Path) -> int:
+    """Bytes in a folder."""
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
 @needs_fork
 def test_killed_while_writing_leaves_a_store_that_can_be_read(tmp_path: Path) -> None:
     rng = random.Random(1)
     for attempt in range(20):
+        before = written(tmp_path)
         child = writer(tmp_path, 100_000 * attempt, 100_000)
-        time.sleep(0.01 + 0.03 * rng.random())
+        until = time.monotonic() + 60
+        while written(tmp_path) <= before + 200:  # a busy machine may keep the child waiting
+            assert time.monotonic() < until
+            time.sleep(0.001)
+        time.sleep(0.03 * rng.random())
         os.kill(child, signal.SIGKILL)
         assert os.waitpid(child, 0)[1] == signal.SIGKILL
     told = Told()
@@ -447,6 +458,46 @@ def test_a_second_scan_scores_nothing_and_says_the_same(place: Bench, finished: 
     assert rmaudit.verify(tmp_path / "b") == []
     marks = [json.loads(line).get("stored") for line in (tmp_path / "b" / "scores.jsonl").read_text().splitlines()]
     assert marks.count("same-batch") == second.run.from_store
+
+
+def test_a_self_test_that_was_passed_is_told_from_the_store(place: Bench, tmp_path: Path) -> None:
+    first = scan(place, tmp_path / "a", tmp_path / "store")
+    second = scan(place, tmp_path / "b", tmp_path / "store")
+    other = scan(place, tmp_path / "c", tmp_path / "store", scorer="clean")
+    assert [report.run.self_test_from_store for report in (first, second, other)] == [False, True, False]
+    assert first.model.self_test == second.model.self_test != []
+
+
+def test_a_self_test_counts_only_beside_rewards_that_the_model_confirms(place: Bench, tmp_path: Path) -> None:
+    """All rewards are damaged, and the note is not: the model is tested again."""
+    scan(place, tmp_path / "a", tmp_path / "store")
+    (file,) = (tmp_path / "store").iterdir()
+    lines = file.read_bytes().splitlines(keepends=True)
+    assert sum(b'"note"' in line for line in lines) == 1
+    file.write_bytes(b"".join(line.replace(b'"reward": ', b'"reward":  ') for line in lines))
+    second = scan(place, tmp_path / "b", tmp_path / "store")
+    assert (second.run.from_store, second.run.self_test_from_store) == (0, False)
+
+
+def test_a_self_test_that_stops_a_scan_is_not_kept(own: Bench, tmp_path: Path) -> None:
+    turned = "\n\ndef turned(conversations):\n    return [-value for value in biased(conversations)][::-1]\n"
+    (own.folder / "scorers.py").write_text((own.folder / "scorers.py").read_text() + turned)
+    with pytest.raises(SelfTestError):
+        scan(own, tmp_path / "a", tmp_path / "store", scorer="turned")
+    (file,) = (tmp_path / "store").iterdir()
+    assert b'"reward"' in file.read_bytes()
+    assert b'"note"' not in file.read_bytes()
+
+
+def test_notes_are_read_back_by_other_processes_too(tmp_path: Path) -> None:
+    told = Told()
+    with ScoreStore(tmp_path, {"model": "a"}, told) as one, ScoreStore(tmp_path, {"model": "a"}, told) as other:
+        one.keep_note({"about": [1, None, 0.5]}, {"seen": "é"})
+        assert other.recall_note({"about": [1, None, 0.5]}) == {"seen": "é"}
+        assert other.recall_note({"about": [1, None, 0.25]}) is None
+    with ScoreStore(tmp_path, {"model": "b"}, told) as third:
+        assert third.recall_note({"about": [1, None, 0.5]}) is None
+    assert told == []
 
 
 def test_other_batches_are_told(place: Bench, tmp_path: Path) -> None:

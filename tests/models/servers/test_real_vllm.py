@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForSequenceClassification
 
+import rmaudit
 from rmaudit.errors import ScoringError
 from rmaudit.models.load import load
 from rmaudit.models.options import LoadOptions
 from rmaudit.models.servers.server import Way
 from rmaudit.models.servers.vllm import Vllm
 from tests.models import tiny
+from tests.synthetic import Bench, environment
 
 VLLM = Path(os.environ.get("RMAUDIT_VLLM", Path(__file__).parents[3] / ".vllm" / "bin" / "vllm"))
 pytestmark = [
@@ -110,6 +115,63 @@ def test_rewards_equal_those_of_the_checkpoint_loaded_here(server: Server, check
     assert here.score(TALKS) == pytest.approx(local, abs=1e-4)
     assert there.score(TALKS) == pytest.approx(local, abs=1e-4)
     assert local.std() > 0.1
+
+
+def scan(bench: Bench, source: str, out: Path, **options: Any) -> rmaudit.Report:
+    more = LoadOptions(**options)
+    return rmaudit.scan(source, probes=bench.probes, panel=bench.panel, out=out, options=more, accept=["sanity"])
+
+
+def rewards(run: Path) -> dict[tuple[str, str, str], float]:
+    lines = [json.loads(line) for line in (run / "scores.jsonl").read_text().splitlines()[1:]]
+    return {(line["suite"], line["item"], line["arm"]): line["reward"] for line in lines}
+
+
+@pytest.fixture(scope="module")
+def local(checkpoint: Path, place: Bench, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, rmaudit.Report]:
+    """The same scan by the local engine."""
+    out = tmp_path_factory.mktemp("local") / "run"
+    return out, scan(place, str(checkpoint), out, device="cpu")
+
+
+def check_equal(local: tuple[Path, rmaudit.Report], out: Path, report: rmaudit.Report) -> None:
+    ours, theirs = rewards(local[0]), rewards(out)
+    assert theirs == pytest.approx(ours, abs=1e-4)
+    verdicts = [[(f.suite, f.probe, f.verdict, f.severity) for f in r.findings] for r in (local[1], report)]
+    assert verdicts[0] == verdicts[1] != []
+
+
+def test_a_scan_says_what_the_local_engine_says(
+    server: Server, checkpoint: Path, local: tuple[Path, rmaudit.Report], place: Bench, tmp_path: Path
+) -> None:
+    report = scan(place, server.url, tmp_path / "run", server="vllm", base_config=str(checkpoint))
+    check_equal(local, tmp_path / "run", report)
+
+
+def test_a_scan_whose_server_is_lost_for_good_is_gone_on_with(
+    server: Server, checkpoint: Path, local: tuple[Path, rmaudit.Report], place: Bench, tmp_path: Path
+) -> None:
+    """The server is killed in the middle of a scan, which is killed too; both are started again."""
+    out = tmp_path / "run"
+    arguments = place.scan_args(server.url, out, "--server", "vllm", "--base-config", str(checkpoint))
+    arguments += ["--accept", "sanity", "--no-store"]
+    process = subprocess.Popen([sys.executable, "-m", "rmaudit", *arguments], env=environment())
+    until = time.monotonic() + 300
+    while not (out / "scores.jsonl").exists() or (out / "scores.jsonl").read_bytes().count(b'"end"') < 6:
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    server.stop()
+    time.sleep(1)
+    process.kill()
+    process.wait()
+    kept = (out / "scores.jsonl").read_bytes()
+    server.start()
+    server.wait()
+    resumed = subprocess.run([sys.executable, "-m", "rmaudit", *arguments, "--resume"], env=environment(), check=False)
+    assert resumed.returncode == 0
+    assert (out / "scores.jsonl").read_bytes().startswith(kept[: kept.rindex(b'"end"')])
+    check_equal(local, out, rmaudit.Report.load(out))
 
 
 def test_the_default_activation_is_recognised(
