@@ -319,11 +319,9 @@ class NativeModel(RewardModel):
         return [*trees, *padded_passes(rest, mix=self._mixes)]
 
     def _run(self, batch: Sequence[Encoded], one: Pass) -> list[Values]:
-        import torch
-
         if one.tree is None or self._ways.shared is None:
             return self._forward(batch, masked=not self._ways.unmasked)
-        with _failures_told(batch), torch.inference_mode():
+        with _computing(batch):
             return self._network.read(self._ways.shared(one.tree), [Row(entry, 0) for entry in batch])
 
     def _encode(self, conversations: Sequence[Conversation]) -> list[Encoded | str]:
@@ -373,9 +371,7 @@ class NativeModel(RewardModel):
         return {name: torch.from_numpy(array).to(self.device) for name, array in arrays.items()}, rows
 
     def _forward(self, batch: Sequence[Encoded], side: Side = "right", masked: bool = True) -> list[Values]:
-        import torch
-
-        with _failures_told(batch), torch.inference_mode():
+        with _computing(batch):
             inputs, rows = self._inputs(batch, side)
             if not masked:
                 del inputs["attention_mask"]
@@ -383,10 +379,15 @@ class NativeModel(RewardModel):
 
 
 @contextlib.contextmanager
-def _failures_told(batch: Sequence[Encoded]) -> Iterator[None]:
-    """Around a pass: say what was being scored when the network failed."""
+def _computing(batch: Sequence[Encoded]) -> Iterator[None]:
+    """Around a pass: no gradients, fast products, and a word on what was being scored when the network failed."""
+    import torch
+
+    from rmaudit.models.products import FastProducts
+
     try:
-        yield
+        with torch.inference_mode(), FastProducts():
+            yield
     except RuntimeError as error:
         longest = max(len(entry.ids) for entry in batch)
         raise ScoringError(
