@@ -138,6 +138,9 @@ class NativeModel(RewardModel):
     work: Work
     """What has been scored so far, in tokens."""
 
+    share: bool = True
+    """Whether equal beginnings may be computed once where the network gives the same then."""
+
     storable = "always"
 
     def __init__(
@@ -306,7 +309,7 @@ class NativeModel(RewardModel):
 
     def _sharable(self, entry: Encoded) -> bool:
         """Whether a conversation may be part of a tree."""
-        way = self._ways.shared
+        way = self._ways.shared if self.share else None
         if way is None or (self._network.segmented and entry.segments is not None):
             return False
         return way.longest is None or len(entry.ids) <= way.longest
