@@ -56,38 +56,50 @@ def contenders(options: argparse.Namespace) -> list[Contender]:
     return present
 
 
-def rounds(work: Workload, root: Path, options: argparse.Namespace) -> str:
-    """Time a workload and write its table."""
-    model: Any = rmaudit.load(str(root), dtype="float32", device="cpu")
-    conversations = work.conversations
-    lengths = model.lengths(conversations)
-    planned = model.arrange(conversations).work
-    tokenizer = transformers.AutoTokenizer.from_pretrained(root)
-    texts = [tokenizer.apply_chat_template(one, tokenize=False) for one in conversations]
-    present = contenders(options)
-    peaks = {
-        dtype: Process(Contender("peak", "peak", dtype), root, options.device, options.threads)
-        for dtype in dict.fromkeys(contender.dtype for contender in present)
-    }
-    running = [Process(contender, root, options.device, options.threads) for contender in present]
-    lines = [Line(p.contender.name, p.contender.dtype, [], [], []) for p in running]
-    for turn in range(options.rounds + 1):
-        for process, line in zip(running, lines, strict=True):
-            request = {"conversations": conversations} if process.contender.kind == "rmaudit" else {"texts": texts}
-            seconds, rewards = process.score(request)
-            if turn:  # the first warms up
-                line.seconds.append(seconds)
-                line.peaks.append(peaks[line.dtype].score({})[1])
-                line.rewards[:] = rewards
-    for process in [*running, *peaks.values()]:
-        process.close()
-    best = {d: [max(p[i] for line in lines if line.dtype == d for p in line.peaks) / 1e9 for i in (0, 1)] for d in peaks}
-    told = "; ".join(f"{dtype} {plain:.0f} by torch, {one:.0f} by oneDNN" for dtype, (plain, one) in best.items())
-    return (
-        f"\n### {work.name}: {work.told}\n\n{len(conversations)} conversations of {min(lengths)} to {max(lengths)} tokens, "
-        f"{planned.tokens:,} in all, {planned.unique:,} of them unique; {options.rounds} rounds. "
-        f"Billion operations a second of matrix products: {told}.\n\n{table(work, lengths, lines)}"
-    )
+class Team:
+    """All contenders at work, and the matrix products of each number type."""
+
+    def __init__(self, options: argparse.Namespace, root: Path) -> None:
+        self.root, self.rounds = root, options.rounds
+        present = contenders(options)
+        self._peaks = {
+            dtype: Process(Contender("peak", "peak", dtype), root, options.device, options.threads)
+            for dtype in dict.fromkeys(contender.dtype for contender in present)
+        }
+        self._running = [Process(contender, root, options.device, options.threads) for contender in present]
+        self._tokenizer = transformers.AutoTokenizer.from_pretrained(root)
+        self._planner: Any = rmaudit.load(str(root), dtype="float32", device="cpu")
+
+    def table(self, work: Workload) -> str:
+        """Time a workload and write its table."""
+        conversations = work.conversations
+        lengths = self._planner.lengths(conversations)
+        planned = self._planner.arrange(conversations).work
+        texts = [self._tokenizer.apply_chat_template(one, tokenize=False) for one in conversations]
+        lines = [Line(p.contender.name, p.contender.dtype, [], [], []) for p in self._running]
+        for turn in range(self.rounds + 1):
+            for process, line in zip(self._running, lines, strict=True):
+                own = process.contender.kind == "rmaudit"
+                seconds, rewards = process.score({"conversations": conversations} if own else {"texts": texts})
+                if turn:  # the first warms up
+                    line.seconds.append(seconds)
+                    line.peaks.append(self._peaks[line.dtype].score({})[1])
+                    line.rewards[:] = rewards
+        best = {
+            dtype: [max(peaks[i] for line in lines if line.dtype == dtype for peaks in line.peaks) / 1e9 for i in (0, 1)]
+            for dtype in self._peaks
+        }
+        told = "; ".join(f"{dtype} {plain:.0f} by torch, {one:.0f} by oneDNN" for dtype, (plain, one) in best.items())
+        return (
+            f"\n### {work.name}: {work.told}\n\n{len(conversations)} conversations of {min(lengths)} to {max(lengths)} "
+            f"tokens, {planned.tokens:,} in all, {planned.unique:,} of them unique; {self.rounds} rounds. "
+            f"Billion operations a second of matrix products: {told}.\n\n{table(work, lengths, lines)}"
+        )
+
+    def close(self) -> None:
+        """Let all end."""
+        for process in [*self._running, *self._peaks.values()]:
+            process.close()
 
 
 def growth(root: Path, options: argparse.Namespace) -> str:
@@ -111,7 +123,7 @@ def main() -> None:
     parser.add_argument("--workload", action="append", choices=WORKLOADS, help="repeatable; all by default")
     parser.add_argument("--contender", action="append", choices=["rmaudit", "rewardbench", "pipeline", "vllm"])
     parser.add_argument("--dtype", action="append", choices=["float32", "bfloat16"], help="repeatable; both by default")
-    parser.add_argument("--conversations", type=int, default=192)
+    parser.add_argument("--conversations", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
@@ -142,8 +154,10 @@ def main() -> None:
         if options.growth:
             print(growth(root, options))
             return
+        team = Team(options, root)
         for name in options.workload or WORKLOADS:
-            print(rounds(workload(name, options.conversations), root, options), flush=True)
+            print(team.table(workload(name, options.conversations)), flush=True)
+        team.close()
 
 
 def _processor() -> str:

@@ -92,7 +92,7 @@ def _long(count: int) -> list[Sequence[Conversation]]:
             continue
         groups.append((before + best, before + worst))
         before = []
-        if len(groups) >= count // 2:
+        if len(groups) >= max(1, count // 16):  # as many tokens as the other workloads, roughly
             return groups
     return groups
 

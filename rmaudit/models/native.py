@@ -31,9 +31,9 @@ from rmaudit.models.passes import (
     token_cost,
 )
 from rmaudit.models.readout import Head, Row, Values
-from rmaudit.models.shared import Ways, find_ways
+from rmaudit.models.shared import SharedPass, Ways, find_ways
 from rmaudit.models.text import ConversationInput, Encoded
-from rmaudit.models.tree import Ids
+from rmaudit.models.tree import Ids, Tree
 
 if TYPE_CHECKING:
     import torch
@@ -78,8 +78,8 @@ class Network(ABC):
         del ids, dtype
         return Ways()
 
-    def read(self, states: torch.Tensor, rows: Sequence[Row]) -> list[Values]:
-        """Numbers of each conversation from its last hidden states; asked only where `ways` finds another way."""
+    def read_tree(self, shared: SharedPass, tree: Tree, batch: Sequence[Encoded]) -> list[Values]:
+        """Numbers of conversations that are packed as a tree; asked only where `ways` finds that way."""
         raise NotImplementedError
 
 
@@ -109,15 +109,19 @@ class HiddenStateNetwork(Network):
 
     def __call__(self, inputs: dict[str, torch.Tensor], rows: Sequence[Row]) -> list[Values]:
         """Numbers of each conversation, in order; see `Network`."""
-        return self.read(self._states(inputs), rows)
+        return self._head(self._states(inputs), rows)
 
     def ways(self, ids: Ids, dtype: str | None) -> Ways:
         """In which ways besides the padded and masked one it may be run; see `Network`."""
         return find_ways(self.model, self._states, ids, dtype)
 
-    def read(self, states: torch.Tensor, rows: Sequence[Row]) -> list[Values]:
-        """Numbers of each conversation from its last hidden states."""
-        return self._head(states, rows)
+    def read_tree(self, shared: SharedPass, tree: Tree, batch: Sequence[Encoded]) -> list[Values]:
+        """Numbers of conversations that are packed as a tree; see `Network`."""
+        told = [self._head.positions(encoded) for encoded in batch]
+        wanted = [positions for positions in told if positions is not None]
+        if len(wanted) < len(batch):
+            return self._head(shared(tree), [Row(encoded, 0) for encoded in batch])
+        return self._head.at(shared.at(tree, wanted), batch)
 
     def _states(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         states: torch.Tensor = self.model(**inputs, **self._options).last_hidden_state
@@ -325,7 +329,7 @@ class NativeModel(RewardModel):
         if one.tree is None or self._ways.shared is None:
             return self._forward(batch, masked=not self._ways.unmasked)
         with _computing(batch):
-            return self._network.read(self._ways.shared(one.tree), [Row(entry, 0) for entry in batch])
+            return self._network.read_tree(self._ways.shared, one.tree, batch)
 
     def _encode(self, conversations: Sequence[Conversation]) -> list[Encoded | str]:
         keys = [_key(conversation) for conversation in conversations]
