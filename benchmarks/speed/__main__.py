@@ -86,7 +86,9 @@ class Team:
                     line.peaks.append(self._peaks[line.dtype].score({})[1])
                     line.rewards[:] = rewards
         best = {
-            dtype: [max(peaks[i] for line in lines if line.dtype == dtype for peaks in line.peaks) / 1e9 for i in (0, 1)]
+            dtype: [
+                max(peaks[i] for line in lines if line.dtype == dtype for peaks in line.peaks) / 1e9 for i in (0, 1)
+            ]
             for dtype in self._peaks
         }
         told = "; ".join(f"{dtype} {plain:.0f} by torch, {one:.0f} by oneDNN" for dtype, (plain, one) in best.items())
@@ -105,7 +107,10 @@ class Team:
 def growth(root: Path, options: argparse.Namespace) -> str:
     """What ten times as many items cost."""
     process = Process(Contender("rmaudit", "rmaudit", "float32"), root, options.device, options.threads)
-    rows = ["\n### Cost as items grow\n\n| conversations | tokens | seconds | microseconds a token |", "| ---: | ---: | ---: | ---: |"]
+    rows = [
+        "\n### Cost as items grow\n\n| conversations | tokens | seconds | microseconds a token |",
+        "| ---: | ---: | ---: | ---: |",
+    ]
     model: Any = rmaudit.load(str(root), dtype="float32", device="cpu")
     for count in (52, 520):
         conversations = workload("pairs", count).conversations

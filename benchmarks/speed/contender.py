@@ -51,15 +51,19 @@ class Process:
             "share": contender.share,
         }
         own = {"PYTHONPATH": str(_ROOT)} if contender.python == sys.executable else {}
-        environment = os.environ | own | {
-            "HF_HUB_OFFLINE": "1",
-            "HF_HOME": str(checkpoint.parent / "home"),
-            "TOKENIZERS_PARALLELISM": "true",
-            "OMP_NUM_THREADS": str(threads),
-            "VLLM_CPU_KVCACHE_SPACE": "1",
-            "VLLM_CPU_OMP_THREADS_BIND": f"0-{threads - 1}",
-            "VLLM_NO_USAGE_STATS": "1",
-        }
+        environment = (
+            os.environ
+            | own
+            | {
+                "HF_HUB_OFFLINE": "1",
+                "HF_HOME": str(checkpoint.parent / "home"),
+                "TOKENIZERS_PARALLELISM": "true",
+                "OMP_NUM_THREADS": str(threads),
+                "VLLM_CPU_KVCACHE_SPACE": "1",
+                "VLLM_CPU_OMP_THREADS_BIND": f"0-{threads - 1}",
+                "VLLM_NO_USAGE_STATS": "1",
+            }
+        )
         self._process = subprocess.Popen(
             [contender.python, str(_WORKER), json.dumps(settings)],
             stdin=subprocess.PIPE,

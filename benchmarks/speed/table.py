@@ -38,11 +38,16 @@ def table(workload: Workload, lengths: list[int], lines: Sequence[Line]) -> str:
     rows = [HEADER]
     for line in lines:
         off = float(np.abs(np.asarray(line.rewards) - wanted).max()) / sd
-        rows.append(
-            f"| {line.name}, {line.dtype} | {statistics.median(line.seconds):.2f} | {_ratio(loops.get('float32'), line)} "
-            f"| {_ratio(loops.get(line.dtype), line)} | {_share(line, work, lambda peaks: peaks[0])} "
-            f"| {_share(line, work, max)} | {off:.0e} |"
+        cells = (
+            f"{line.name}, {line.dtype}",
+            f"{statistics.median(line.seconds):.2f}",
+            _ratio(loops.get("float32"), line),
+            _ratio(loops.get(line.dtype), line),
+            _share(line, work, lambda peaks: peaks[0]),
+            _share(line, work, max),
+            f"{off:.0e}",
         )
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
 

@@ -61,7 +61,7 @@ def rewardbench(settings: dict[str, Any]) -> Score:
             for places in (block[::2], block[1::2]):
                 if places:
                     logits = pipe([texts[i] for i in places], **options)
-                    rewards |= zip(places, logits.float().cpu().numpy()[:, 0].tolist())
+                    rewards |= zip(places, logits.float().cpu().numpy()[:, 0].tolist(), strict=True)
         return [rewards[i] for i in range(len(texts))]
 
     return score
@@ -134,8 +134,10 @@ def peak(settings: dict[str, Any]) -> Score:
 
     torch.set_num_threads(settings["threads"])
     dtype, device = getattr(torch, settings["dtype"]), settings["device"]
-    layers = [(torch.randn(2048, i, dtype=dtype, device=device), torch.randn(o, i, dtype=dtype, device=device))
-              for i, o in PRODUCTS]
+    layers = [
+        (torch.randn(2048, i, dtype=dtype, device=device), torch.randn(o, i, dtype=dtype, device=device))
+        for i, o in PRODUCTS
+    ]
     work = sum(2 * 2048 * i * o for i, o in PRODUCTS)
 
     def seconds() -> float:

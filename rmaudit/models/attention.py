@@ -106,8 +106,8 @@ class AlongTree:
         from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
         # Beside each architecture the library has its own attention, with what is special about it.
-        eager = vars(sys.modules[type(module).__module__]).get("eager_attention_forward")
-        kernel = eager if self._eager else sdpa_attention_forward
+        of_library = vars(sys.modules[type(module).__module__])
+        kernel: Any = of_library["eager_attention_forward"] if self._eager else sdpa_attention_forward
         mask = None if mask is None else mask.to(query.device)
         attended: torch.Tensor = kernel(module, query, key, value, mask, **options)[0]
         return attended

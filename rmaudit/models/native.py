@@ -323,7 +323,7 @@ class NativeModel(RewardModel):
         alike = {i: entry.ids for i, entry in todo.items() if self._sharable(entry)}
         rest = {i: entry.ids for i, entry in todo.items() if i not in alike}
         trees = cheapest(alike, passes.TREE_TOKENS, self._token_cost) if alike else []
-        return [*trees, *padded_passes(rest, mix=self._mixes)]
+        return [*trees, *padded_passes(rest, self._token_cost, mix=self._mixes)]
 
     def _run(self, batch: Sequence[Encoded], one: Pass) -> list[Values]:
         if one.tree is None or self._ways.shared is None:

@@ -166,9 +166,7 @@ class LinearHead(Head):
         if not self._mean:
             found = [self._locate(row.encoded) for row in rows]
             return self._values(picked(states, rows, found), list(map(len, found)))
-        means = [
-            states[i, row.start : row.start + len(row.encoded.ids)].float().mean(0) for i, row in enumerate(rows)
-        ]
+        means = [states[i, row.start : row.start + len(row.encoded.ids)].float().mean(0) for i, row in enumerate(rows)]
         return self._values(torch.stack(means), [1] * len(rows))
 
     def _values(self, hidden: torch.Tensor, counts: Sequence[int]) -> list[Values]:

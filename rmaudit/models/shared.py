@@ -41,7 +41,7 @@ class SharedPass:
         self.longest = _window(model.config)
         """Most tokens of a conversation that sees all of its past, or ``None`` where every one does."""
         self.last = last_layer(model)
-        """The layer behind which nothing looks at other tokens, or ``None`` where it is not known or must not be cut."""
+        """The layer behind which nothing looks at other tokens; ``None`` where it is unknown or must not be cut."""
 
     @staticmethod
     def possible(model: Any) -> bool:
