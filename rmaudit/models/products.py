@@ -48,4 +48,4 @@ def _suits(states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
     )
 
 
-_AVAILABLE = torch._C.has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+_AVAILABLE = torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
