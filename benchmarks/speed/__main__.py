@@ -63,10 +63,12 @@ class Team:
         self.root, self.rounds = root, options.rounds
         present = contenders(options)
         self._peaks = {
-            dtype: Process(Contender("peak", "peak", dtype), root, options.device, options.threads)
+            dtype: Process(Contender("peak", "peak", dtype), root, options.device, options.threads, options.clock)
             for dtype in dict.fromkeys(contender.dtype for contender in present)
         }
-        self._running = [Process(contender, root, options.device, options.threads) for contender in present]
+        self._running = [
+            Process(contender, root, options.device, options.threads, options.clock) for contender in present
+        ]
         self._tokenizer = transformers.AutoTokenizer.from_pretrained(root)
         self._planner: Any = rmaudit.load(str(root), dtype="float32", device="cpu")
 
@@ -106,7 +108,7 @@ class Team:
 
 def growth(root: Path, options: argparse.Namespace) -> str:
     """What ten times as many items cost."""
-    process = Process(Contender("rmaudit", "rmaudit", "float32"), root, options.device, options.threads)
+    process = Process(Contender("rmaudit", "rmaudit", "float32"), root, options.device, options.threads, options.clock)
     rows = [
         "\n### Cost as items grow\n\n| conversations | tokens | seconds | microseconds a token |",
         "| ---: | ---: | ---: | ---: |",
@@ -132,6 +134,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument(
+        "--clock", default="wall", choices=["wall", "cpu"], help="cpu: with --threads 1 on a busy machine"
+    )
     parser.add_argument("--growth", action="store_true", help="only what ten times as many items cost")
     parser.add_argument(
         "--rewardbench",
@@ -149,7 +154,7 @@ def main() -> None:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers"))
     print(
         f"rmaudit {rmaudit.__version__}, {versions}, Python {platform.python_version()}, {options.threads} threads of "
-        f"{_processor()}, {options.device}, {time.strftime('%Y-%m-%d')}",
+        f"{_processor()}, {options.device}, {options.clock} time, {time.strftime('%Y-%m-%d')}",
         flush=True,
     )
     with tempfile.TemporaryDirectory() as folder:

@@ -24,7 +24,6 @@ class Contender:
     dtype: str
     python: str = sys.executable
     share: bool = True
-    threads_pinned: bool = False
 
     def absent(self) -> str | None:
         """Why it cannot run, or ``None``."""
@@ -34,8 +33,15 @@ class Contender:
 class Process:
     """A contender at work."""
 
-    def __init__(self, contender: Contender, checkpoint: Path, device: str, threads: int) -> None:
+    def __init__(self, contender: Contender, checkpoint: Path, device: str, threads: int, clock: str) -> None:
         """Start it and wait until its model is loaded.
+
+        Args:
+            contender: who.
+            checkpoint: the model's folder; logs are written beside it.
+            device: ``cpu`` or ``cuda``.
+            threads: of each matrix product.
+            clock: ``wall``, or ``cpu`` for the processor's time, which other work on the machine disturbs less.
 
         Raises:
             RuntimeError: when it fails, with the end of what it wrote.
@@ -49,6 +55,7 @@ class Process:
             "device": device,
             "threads": threads,
             "share": contender.share,
+            "clock": clock,
         }
         own = {"PYTHONPATH": str(_ROOT)} if contender.python == sys.executable else {}
         environment = (
@@ -60,7 +67,7 @@ class Process:
                 "TOKENIZERS_PARALLELISM": "true",
                 "OMP_NUM_THREADS": str(threads),
                 "VLLM_CPU_KVCACHE_SPACE": "1",
-                "VLLM_CPU_OMP_THREADS_BIND": f"0-{threads - 1}",
+                "VLLM_CPU_OMP_THREADS_BIND": f"0-{threads - 1}" if threads > 1 else "0",
                 "VLLM_NO_USAGE_STATS": "1",
             }
         )

@@ -1,7 +1,7 @@
 """Which conversations go through a network in one pass, and in which way: whatever a cost model finds cheapest.
 
 The cost is counted, not timed, so that a plan is the same on every run and machine. Its unit is the product of a query
-with a key in one layer's attention; its constants come from ``benchmarks/shared_prefixes.py --constants`` on a CPU.
+with a key in one layer's attention; its constants come from ``python -m benchmarks.speed.constants`` on a CPU.
 """
 
 from __future__ import annotations
