@@ -50,13 +50,13 @@ class Pass:
 def token_cost(model: Any) -> float:
     """What a token costs beside its attention, per layer, in products of a query with a key.
 
-    Twice the weights is what the linear layers compute, and four times the width a product, at about the same speed.
+    Twice the weights is what the linear layers compute, and four times the width a product, at half the speed.
     """
     config = model.config.get_text_config()
     layers = int(getattr(config, "num_hidden_layers", 0) or 1)
     embedded = model.get_input_embeddings().weight.numel()
     weights = sum(parameter.numel() for parameter in model.parameters()) - embedded
-    return float(max(1, weights)) / layers / (2 * int(getattr(config, "hidden_size", 0) or 1))
+    return float(max(1, weights)) / layers / (4 * int(getattr(config, "hidden_size", 0) or 1))
 
 
 def padded_passes(sequences: Mapping[int, Ids], cost: float, *, mix: bool) -> list[Pass]:
