@@ -5,8 +5,9 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 VLLM   := .vllm
+REWARDBENCH := .rewardbench
 
-.PHONY: demo test lint format types docs clean vllm-server
+.PHONY: demo test lint format types docs clean vllm-server rewardbench benchmark
 
 demo: $(VENV)/.installed  ## Audit the reward model that ships
 	$(BIN)/rmaudit scan demo
@@ -54,5 +55,15 @@ $(VLLM)/.installed: builders/vllm_cpu.py | $(VENV)/.dev-installed
 	$(VLLM)/bin/python builders/vllm_cpu.py
 	touch $@
 
+rewardbench: $(REWARDBENCH)/.installed  ## RewardBench in an environment of its own, for the benchmarks
+
+$(REWARDBENCH)/.installed:
+	$(PYTHON) -m venv $(REWARDBENCH)
+	$(REWARDBENCH)/bin/python -m pip install --quiet --disable-pip-version-check rewardbench==0.1.4 trl==0.16.1 "setuptools<81"
+	touch $@
+
+benchmark: $(REWARDBENCH)/.installed $(VLLM)/.installed  ## Scoring speed beside RewardBench, transformers and vLLM
+	$(BIN)/python -m benchmarks.speed
+
 clean:
-	rm -rf $(VLLM) $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(REWARDBENCH) $(VLLM) $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache

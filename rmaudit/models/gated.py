@@ -57,10 +57,18 @@ class GatedHead(Head):
             return str(error)
         return None
 
+    def positions(self, encoded: Encoded) -> tuple[int, ...]:
+        """The position that grades the answer, and the one that weighs; see `Head`."""
+        return (*self._answer(encoded), *self._prompt(encoded))
+
     def __call__(self, states: torch.Tensor, rows: Sequence[Row]) -> list[Values]:
         """Rewards of a batch; see `Head`."""
-        answers = picked(states, rows, [self._answer(row.encoded) for row in rows])
-        prompts = picked(states, rows, [self._prompt(row.encoded) for row in rows])
+        batch = [row.encoded for row in rows]
+        return self.at(picked(states, rows, list(map(self.positions, batch))), batch)
+
+    def at(self, hidden: torch.Tensor, batch: Sequence[Encoded]) -> list[Values]:
+        """Rewards of a batch from the states at both positions; see `Head`."""
+        answers, prompts = hidden.float().reshape(len(batch), 2, -1).unbind(dim=1)
         shares = (self._objectives(answers) * self._gate(prompts)).cpu().double().numpy()
         return [
             Values(float(share.sum()), dict(zip(self.attributes, map(float, share), strict=True))) for share in shares

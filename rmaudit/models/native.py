@@ -31,9 +31,9 @@ from rmaudit.models.passes import (
     token_cost,
 )
 from rmaudit.models.readout import Head, Row, Values
-from rmaudit.models.shared import Ways, find_ways
+from rmaudit.models.shared import SharedPass, Ways, find_ways
 from rmaudit.models.text import ConversationInput, Encoded
-from rmaudit.models.tree import Ids
+from rmaudit.models.tree import Ids, Tree
 
 if TYPE_CHECKING:
     import torch
@@ -78,8 +78,8 @@ class Network(ABC):
         del ids, dtype
         return Ways()
 
-    def read(self, states: torch.Tensor, rows: Sequence[Row]) -> list[Values]:
-        """Numbers of each conversation from its last hidden states; asked only where `ways` finds another way."""
+    def read_tree(self, shared: SharedPass, tree: Tree, batch: Sequence[Encoded]) -> list[Values]:
+        """Numbers of conversations that are packed as a tree; asked only where `ways` finds that way."""
         raise NotImplementedError
 
 
@@ -109,15 +109,19 @@ class HiddenStateNetwork(Network):
 
     def __call__(self, inputs: dict[str, torch.Tensor], rows: Sequence[Row]) -> list[Values]:
         """Numbers of each conversation, in order; see `Network`."""
-        return self.read(self._states(inputs), rows)
+        return self._head(self._states(inputs), rows)
 
     def ways(self, ids: Ids, dtype: str | None) -> Ways:
         """In which ways besides the padded and masked one it may be run; see `Network`."""
         return find_ways(self.model, self._states, ids, dtype)
 
-    def read(self, states: torch.Tensor, rows: Sequence[Row]) -> list[Values]:
-        """Numbers of each conversation from its last hidden states."""
-        return self._head(states, rows)
+    def read_tree(self, shared: SharedPass, tree: Tree, batch: Sequence[Encoded]) -> list[Values]:
+        """Numbers of conversations that are packed as a tree; see `Network`."""
+        told = [self._head.positions(encoded) for encoded in batch]
+        wanted = [positions for positions in told if positions is not None]
+        if len(wanted) < len(batch):
+            return self._head(shared(tree), [Row(encoded, 0) for encoded in batch])
+        return self._head.at(shared.at(tree, wanted), batch)
 
     def _states(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         states: torch.Tensor = self.model(**inputs, **self._options).last_hidden_state
@@ -137,6 +141,9 @@ class NativeModel(RewardModel):
 
     work: Work
     """What has been scored so far, in tokens."""
+
+    share: bool = True
+    """Whether equal beginnings may be computed once where the network gives the same then."""
 
     storable = "always"
 
@@ -317,7 +324,7 @@ class NativeModel(RewardModel):
 
     def _sharable(self, entry: Encoded) -> bool:
         """Whether a conversation may be part of a tree."""
-        way = self._ways.shared
+        way = self._ways.shared if self.share else None
         if way is None or (self._network.segmented and entry.segments is not None):
             return False
         return way.longest is None or len(entry.ids) <= way.longest
@@ -327,15 +334,13 @@ class NativeModel(RewardModel):
         alike = {i: entry.ids for i, entry in todo.items() if self._sharable(entry)}
         rest = {i: entry.ids for i, entry in todo.items() if i not in alike}
         trees = cheapest(alike, passes.TREE_TOKENS, self._token_cost) if alike else []
-        return [*trees, *padded_passes(rest, mix=self._mixes)]
+        return [*trees, *padded_passes(rest, self._token_cost, mix=self._mixes)]
 
     def _run(self, batch: Sequence[Encoded], one: Pass) -> list[Values]:
-        import torch
-
         if one.tree is None or self._ways.shared is None:
             return self._forward(batch, masked=not self._ways.unmasked)
-        with _failures_told(batch), torch.inference_mode():
-            return self._network.read(self._ways.shared(one.tree), [Row(entry, 0) for entry in batch])
+        with _computing(batch):
+            return self._network.read_tree(self._ways.shared, one.tree, batch)
 
     def _encode(self, conversations: Sequence[Conversation]) -> list[Encoded | str]:
         keys = [_key(conversation) for conversation in conversations]
@@ -384,9 +389,7 @@ class NativeModel(RewardModel):
         return {name: torch.from_numpy(array).to(self.device) for name, array in arrays.items()}, rows
 
     def _forward(self, batch: Sequence[Encoded], side: Side = "right", masked: bool = True) -> list[Values]:
-        import torch
-
-        with _failures_told(batch), torch.inference_mode():
+        with _computing(batch):
             inputs, rows = self._inputs(batch, side)
             if not masked:
                 del inputs["attention_mask"]
@@ -394,10 +397,15 @@ class NativeModel(RewardModel):
 
 
 @contextlib.contextmanager
-def _failures_told(batch: Sequence[Encoded]) -> Iterator[None]:
-    """Around a pass: say what was being scored when the network failed."""
+def _computing(batch: Sequence[Encoded]) -> Iterator[None]:
+    """Around a pass: no gradients, fast products, and a word on what was being scored when the network failed."""
+    import torch
+
+    from rmaudit.models.products import FastProducts
+
     try:
-        yield
+        with torch.inference_mode(), FastProducts():
+            yield
     except RuntimeError as error:
         longest = max(len(entry.ids) for entry in batch)
         raise ScoringError(

@@ -1,7 +1,7 @@
 """Which conversations go through a network in one pass, and in which way: whatever a cost model finds cheapest.
 
 The cost is counted, not timed, so that a plan is the same on every run and machine. Its unit is the product of a query
-with a key in one layer's attention; its constants come from ``benchmarks/shared_prefixes.py --constants`` on a CPU.
+with a key in one layer's attention; its constants come from ``python -m benchmarks.speed.constants`` on a CPU.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ TREE_TOKENS = 2_048
 """Most tokens of a tree, beyond which activations no longer fit into a CPU's caches."""
 MOST_TOGETHER = 256
 """Most conversations of a tree: a run that is interrupted repeats at most these."""
+
+
+PASS_COST = 30_000
+"""What a layer costs beside its arithmetic."""
 
 
 @dataclass(frozen=True)
@@ -46,27 +50,41 @@ class Pass:
 def token_cost(model: Any) -> float:
     """What a token costs beside its attention, per layer, in products of a query with a key.
 
-    Twice the weights is what the linear layers compute, and four times the width a product, at about the same speed.
+    Twice the weights is what the linear layers compute, and four times the width a product, at half the speed.
     """
     config = model.config.get_text_config()
     layers = int(getattr(config, "num_hidden_layers", 0) or 1)
     embedded = model.get_input_embeddings().weight.numel()
     weights = sum(parameter.numel() for parameter in model.parameters()) - embedded
-    return float(max(1, weights)) / layers / (2 * int(getattr(config, "hidden_size", 0) or 1))
+    return float(max(1, weights)) / layers / (4 * int(getattr(config, "hidden_size", 0) or 1))
 
 
-def padded_passes(sequences: Mapping[int, Ids], *, mix: bool) -> Iterator[Pass]:
-    """Split conversations, by place, into padded passes of similar, or else of equal, lengths."""
-    chosen: list[int] = []
-    for i in sorted(sequences, key=lambda i: len(sequences[i])):
-        length = len(sequences[i])
-        full = (len(chosen) + 1) * length > TOKENS_PER_PASS
-        if chosen and (full or not (mix or length == len(sequences[chosen[0]]))):
-            yield _padded(chosen, sequences)
-            chosen = []
-        chosen.append(i)
-    if chosen:
-        yield _padded(chosen, sequences)
+def padded_passes(sequences: Mapping[int, Ids], cost: float, *, mix: bool) -> list[Pass]:
+    """Split conversations, by place, into padded passes of similar, or else of equal, lengths.
+
+    Cut where it costs the least: padding against one more pass.
+
+    Args:
+        sequences: tokens of the conversations, by place.
+        cost: of a token, see `token_cost`.
+        mix: whether different lengths may go together.
+    """
+    order = sorted(sequences, key=lambda i: len(sequences[i]))
+    lengths = [len(sequences[i]) for i in order]
+    best, start = [0.0], [0]
+    for stop, longest in enumerate(lengths, 1):
+        starts = [stop - 1]
+        while starts[-1] > 0 and (stop - starts[-1] + 1) * longest <= TOKENS_PER_PASS:
+            if not mix and lengths[starts[-1] - 1] != longest:
+                break
+            starts.append(starts[-1] - 1)
+        costs = [best[i] + _cost_of_padded(stop - i, longest, cost) for i in starts]
+        best.append(min(costs))
+        start.append(starts[costs.index(best[-1])])
+    cuts = [len(order)]
+    while cuts[-1] > 0:
+        cuts.append(start[cuts[-1]])
+    return [_padded(order[first:last], sequences) for first, last in itertools.pairwise(reversed(cuts))]
 
 
 def tree_passes(sequences: Mapping[int, Ids], budget: int) -> Iterator[Pass]:
@@ -85,9 +103,9 @@ def cheapest(sequences: Mapping[int, Ids], budget: int, cost: float) -> list[Pas
         budget: most tokens of a tree.
         cost: of a token, see `token_cost`.
     """
-    padded, trees = list(padded_passes(sequences, mix=True)), list(tree_passes(sequences, budget))
-    of_padded = sum(p.longest * len(p.chosen) * (cost + p.longest / 2) + CALL_COST for p in padded)
-    of_trees = sum(p.tree.size * cost + p.tree.attention for p in trees if p.tree is not None)
+    padded, trees = padded_passes(sequences, cost, mix=True), list(tree_passes(sequences, budget))
+    of_padded = sum(_cost_of_padded(len(p.chosen), p.longest, cost) for p in padded)
+    of_trees = sum(PASS_COST + p.tree.size * cost + p.tree.attention for p in trees if p.tree is not None)
     return trees if of_trees < of_padded else padded
 
 
@@ -112,6 +130,11 @@ def neighbours(sequences: Mapping[int, Ids], budget: int, most: int = MOST_TOGET
             stop = min(range(start + (stop - start + 1) // 2, stop + 1), key=lambda i: (common[i], -i))
         yield order[start:stop]
         start = stop
+
+
+def _cost_of_padded(count: int, longest: int, cost: float) -> float:
+    """Of a padded pass of so many conversations, without a mask."""
+    return PASS_COST + CALL_COST + count * longest * (cost + longest / 2)
 
 
 def _padded(chosen: Sequence[int], sequences: Mapping[int, Ids]) -> Pass:

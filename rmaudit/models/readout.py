@@ -71,6 +71,20 @@ class Head(ABC):
         del encoded
         return None
 
+    def positions(self, encoded: Encoded) -> tuple[int, ...] | None:
+        """Positions of a conversation whose states are all that is read of it, or ``None`` where every one is."""
+        del encoded
+        return None
+
+    def at(self, hidden: torch.Tensor, batch: Sequence[Encoded]) -> list[Values]:
+        """Rewards of a batch from the states at `positions`; asked only where these are told.
+
+        Args:
+            hidden: those of each conversation, one after the other, shape ``(sum of counts, width)``.
+            batch: the conversations, in the same order.
+        """
+        raise NotImplementedError
+
     @abstractmethod
     def __call__(self, states: torch.Tensor, rows: Sequence[Row]) -> list[Values]:
         """Rewards of a batch.
@@ -137,21 +151,28 @@ class LinearHead(Head):
         except UnreadableError as error:
             return str(error)
 
+    def positions(self, encoded: Encoded) -> tuple[int, ...] | None:
+        """Positions that are read; see `Head`."""
+        return None if self._mean else self._locate(encoded)
+
+    def at(self, hidden: torch.Tensor, batch: Sequence[Encoded]) -> list[Values]:
+        """Rewards of a batch from the states at the positions; see `Head`."""
+        return self._values(hidden, [len(self._locate(encoded)) for encoded in batch])
+
     def __call__(self, states: torch.Tensor, rows: Sequence[Row]) -> list[Values]:
         """Rewards of a batch; see `Head`."""
         import torch
 
-        found = [self._locate(row.encoded) for row in rows]
-        if self._mean:
-            pooled = torch.stack(
-                [states[i, row.start : row.start + len(row.encoded.ids)].float().mean(0) for i, row in enumerate(rows)]
-            )
-            found = [(0,)] * len(rows)
-        else:
-            pooled = picked(states, rows, found)
-        outputs = apply_layers(pooled, self._layers).cpu().double().numpy()
-        ends = np.cumsum([len(positions) for positions in found])[:-1]
-        return [self._combination.values(part) for part in np.split(outputs, ends)]
+        if not self._mean:
+            found = [self._locate(row.encoded) for row in rows]
+            return self._values(picked(states, rows, found), list(map(len, found)))
+        means = [states[i, row.start : row.start + len(row.encoded.ids)].float().mean(0) for i, row in enumerate(rows)]
+        return self._values(torch.stack(means), [1] * len(rows))
+
+    def _values(self, hidden: torch.Tensor, counts: Sequence[int]) -> list[Values]:
+        """Values of conversations from their states, one after the other, so many each."""
+        outputs = apply_layers(hidden, self._layers).cpu().double().numpy()
+        return [self._combination.values(part) for part in np.split(outputs, np.cumsum(counts)[:-1])]
 
 
 def picked(states: torch.Tensor, rows: Sequence[Row], positions: Sequence[Sequence[int]]) -> torch.Tensor:

@@ -1,29 +1,23 @@
 """Forward passes of causal decoders in which a beginning that several conversations share is computed once.
 
 All tokens of a packed tree go through the network as one row, each at its own position, so that there is no padding
-either. Only attention looks at other tokens: the library calls the function registered here for it, which takes the
-tree apart into pieces and hands each to the kernel that the model uses anyway.
+either. Only attention looks at other tokens; see `rmaudit.models.attention`.
 """
 
 from __future__ import annotations
 
 import inspect
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rmaudit.models.tree import Ids, Piece, Tree, pack
+from rmaudit.models.attention import AlongTree, attending, last_layer, narrowed
+from rmaudit.models.tree import Ids, Tree, pack
 
 if TYPE_CHECKING:
     import torch
-
-_KERNEL = "rmaudit_shared"
-"""Name under which the library finds the attention function. It makes no mask for a name that it does not know."""
 
 _TOLERANCE = {"float32": 2e-5, "float64": 2e-5}
 """Largest difference of a hidden state from that of the plain path, relative to the largest of the states."""
@@ -31,27 +25,6 @@ _COARSE = 5e-2
 """The same for the other number types, which round each sum."""
 _SAMPLE = 24
 """Tokens of the longest text on which a model is tried."""
-
-
-@dataclass(frozen=True)
-class _Call:
-    """A piece, ready for the kernel."""
-
-    piece: Piece
-    ranges: tuple[tuple[int, int], ...]
-    mask: torch.Tensor | None
-    eager: bool
-    """Whether the layer's own arithmetic is used and not a kernel, as with attention scores that are capped."""
-
-    def keys(self, every: torch.Tensor) -> torch.Tensor:
-        """The keys or values of the piece from those of the whole packing, shape ``(1, heads, keys, width)``."""
-        import torch
-
-        parts = [every[:, :, start:stop] for start, stop in self.ranges]
-        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
-
-
-_calls: ContextVar[tuple[_Call, ...]] = ContextVar("calls")
 
 
 class SharedPass:
@@ -67,6 +40,8 @@ class SharedPass:
         self._options = {"use_cache": False} if "use_cache" in inspect.signature(model.forward).parameters else {}
         self.longest = _window(model.config)
         """Most tokens of a conversation that sees all of its past, or ``None`` where every one does."""
+        self.last = last_layer(model)
+        """The layer behind which nothing looks at other tokens; ``None`` where it is unknown or must not be cut."""
 
     @staticmethod
     def possible(model: Any) -> bool:
@@ -95,18 +70,46 @@ class SharedPass:
         """
         import torch
 
-        device = self._model.get_input_embeddings().weight.device
-        inputs = {
-            "input_ids": torch.from_numpy(tree.ids.astype(np.int64))[None].to(device),
-            "position_ids": torch.from_numpy(tree.positions)[None].to(device),
-        }
-        with _attending(self._model, tree):
-            states = self._model(**inputs, **self._options).last_hidden_state[0]
+        with attending(self._model, AlongTree(tree, self._model)):
+            states = self._states(tree)
         index = np.zeros((len(tree.index), max(map(len, tree.index))), dtype=np.int64)
         for row, own in zip(index, tree.index, strict=True):
             row[: len(own)] = own
         gathered: torch.Tensor = states[torch.from_numpy(index).to(states.device)]
         return gathered
+
+    def at(self, tree: Tree, wanted: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Last hidden states at some positions, for which the last layer computes no others.
+
+        Args:
+            tree: the tokens of the conversations.
+            wanted: positions of each conversation, counted from 0.
+
+        Returns:
+            Those of each conversation, one after the other, shape ``(sum of counts, width)``.
+        """
+        import torch
+
+        places = np.concatenate([own[list(told)] for own, told in zip(tree.index, wanted, strict=True)])
+        few, back = np.unique(places, return_inverse=True)
+        way = AlongTree(tree, self._model)
+        with attending(self._model, way):
+            if self.last is None or 2 * len(few) > tree.size:
+                return self._states(tree)[torch.from_numpy(places)]
+            with narrowed(self.last, way, few):
+                return self._states(tree)[torch.from_numpy(back)]
+
+    def _states(self, tree: Tree) -> torch.Tensor:
+        """Last hidden states, shape ``(size, width)``, or fewer where the last layer is narrowed."""
+        import torch
+
+        device = self._model.get_input_embeddings().weight.device
+        inputs = {
+            "input_ids": torch.from_numpy(tree.ids.astype(np.int64))[None].to(device),
+            "position_ids": torch.from_numpy(tree.positions)[None].to(device),
+        }
+        states: torch.Tensor = self._model(**inputs, **self._options).last_hidden_state[0]
+        return states
 
 
 @dataclass(frozen=True)
@@ -162,8 +165,22 @@ def find_ways(
     except (RuntimeError, ValueError, TypeError, LookupError) as error:
         return Ways(unmasked=True, note=f"its network failed when it was tried ({type(error).__name__})")
     if off <= limit:
+        _try_last_layer(shared, texts, wanted, limit)
         return Ways(shared, unmasked=True)
     return Ways(unmasked=True, note=f"tried, it moved a hidden state by {off:.1g} of the largest")
+
+
+def _try_last_layer(shared: SharedPass, texts: Sequence[Ids], wanted: torch.Tensor, limit: float) -> None:
+    """Let the last layer be computed whole where it does not give the same when it is computed in part."""
+    ends = [len(text) - 1 for text in texts]
+    try:
+        found = shared.at(pack(texts), [(end,) for end in ends])[:, None]
+    except (RuntimeError, ValueError, TypeError, LookupError):
+        shared.last = None
+        return
+    alone = wanted[range(len(texts)), ends][:, None]
+    if _difference(found, alone, [text[-1:] for text in texts]) > limit:
+        shared.last = None
 
 
 def _samples(ids: Ids) -> list[Ids]:
@@ -184,70 +201,6 @@ def _difference(states: torch.Tensor, plain: torch.Tensor, sequences: Sequence[I
         worst = max(worst, off if off == off else float("inf"))
         largest = max(largest, float(wanted.abs().max()))
     return worst / largest if largest else worst
-
-
-@contextmanager
-def _attending(model: Any, tree: Tree) -> Iterator[None]:
-    """Let the model attend along a tree."""
-    from transformers import AttentionInterface
-
-    AttentionInterface.register(_KERNEL, _attend)
-    kernel = model.config._attn_implementation
-    token = _calls.set(tuple(_call(tree, piece, model, kernel == "eager") for piece in tree.pieces))
-    model.config._attn_implementation = _KERNEL
-    try:
-        yield
-    finally:
-        model.config._attn_implementation = kernel
-        _calls.reset(token)
-
-
-def _call(tree: Tree, piece: Piece, model: Any, eager: bool) -> _Call:
-    import torch
-
-    ranges = [*piece.before, (piece.start, piece.stop)]
-    if piece.before and piece.before[-1][1] == piece.start:
-        ranges[-2:] = [(piece.before[-1][0], piece.stop)]
-    mask = None
-    if eager or not piece.plain:
-        unseen = torch.from_numpy(~tree.sees(piece)).to(model.device)
-        mask = torch.zeros(unseen.shape, dtype=model.dtype, device=model.device)
-        mask = mask.masked_fill_(unseen, torch.finfo(model.dtype).min)[None, None]
-    return _Call(piece, tuple(ranges), mask, eager)
-
-
-def _attend(
-    module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attention_mask: Any, **options: Any
-) -> tuple[torch.Tensor, None]:
-    """Attention along the tree that is being computed, in the form in which the library calls it.
-
-    Args:
-        module: the layer.
-        query: shape ``(1, heads, tokens, width)``; `key` and `value` too, with as many heads as they have.
-        key: see `query`.
-        value: see `query`.
-        attention_mask: none, since the tree says who sees whom.
-        options: for the kernel.
-
-    Returns:
-        Shape ``(1, tokens, heads, width)``, and no weights.
-    """
-    import torch
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward
-
-    del attention_mask
-    parts = []
-    for call in _calls.get():
-        own = query[:, :, call.piece.start : call.piece.stop]
-        mask = None if call.mask is None else call.mask.to(own.device)
-        kernel = _own_attention(module) if call.eager else sdpa_attention_forward
-        parts.append(kernel(module, own, call.keys(key), call.keys(value), mask, **options)[0])
-    return torch.cat(parts, dim=1), None
-
-
-def _own_attention(module: Any) -> Any:
-    """The attention that the library has beside each architecture, with what is special about it."""
-    return vars(sys.modules[type(module).__module__])["eager_attention_forward"]
 
 
 def _window(config: Any) -> int | None:

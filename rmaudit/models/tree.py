@@ -92,6 +92,11 @@ class Tree:
         before = np.ones((len(places), piece.keys - len(places)), dtype=np.bool_)
         return np.concatenate([before, own], axis=1)
 
+    def seen_from(self, places: Places) -> NDArray[np.bool_]:
+        """Which tokens of the packing each of these sees, shape ``(places, size)``."""
+        every = np.arange(self.size)
+        return (every <= places[:, None]) & (places[:, None] < self.ends)
+
 
 def shared(one: Ids, other: Ids) -> int:
     """Number of tokens at the beginning that two sequences share."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rmaudit.models import passes
 from rmaudit.models.load import load
 from rmaudit.models.options import LoadOptions
-from rmaudit.models.shared import SharedPass, Ways, find_ways
+from rmaudit.models.shared import SharedPass, Ways, _try_last_layer, find_ways
 from rmaudit.models.tree import pack
 from rmaudit.scoring.plan import make_plan
 from rmaudit.suites.spec import Arm, Item
@@ -71,6 +71,40 @@ def test_states_are_those_of_each_conversation_alone(name: str) -> None:
                 wanted = states(model, ids)
                 assert float((own[: len(ids)] - wanted).abs().max()) < 1e-5 * float(wanted.abs().max())
     assert model.config._attn_implementation == kernel
+
+
+@pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3", "mistral", "gemma2", "gpt_neox"])
+def test_the_last_layer_computes_only_what_is_read(name: str) -> None:
+    model = made(CONFIGS[name]())
+    shared = ways(model).shared
+    assert shared is not None
+    assert shared.last is model.layers[-1]
+    rng = np.random.default_rng(0)
+    start = rng.integers(0, 64, 40)
+    sequences = [np.append(start, rng.integers(0, 3, rng.integers(1, 9))).astype(np.int32) for _ in range(7)]
+    wanted = [(len(ids) - 1,) if i % 2 else (3, len(ids) - 1) for i, ids in enumerate(sequences)]
+    sizes: list[int] = []
+    hook = model.layers[-1].register_forward_hook(lambda module, args, out: sizes.append(out.shape[1]))
+    with torch.inference_mode():
+        found = shared.at(pack(sequences), wanted)
+    hook.remove()
+    alone = torch.cat([states(model, ids)[list(own)] for ids, own in zip(sequences, wanted, strict=True)]).detach()
+    assert float((found - alone).abs().max()) < 1e-5 * float(alone.abs().max())
+    assert sizes[0] <= sum(map(len, wanted)) < pack(sequences).size
+
+
+def test_a_last_layer_that_cannot_be_cut_is_computed_whole() -> None:
+    """Its tokens look at each other outside attention, so that fewer of them give other states."""
+    model = made(CONFIGS["llama"]())
+    model.layers[-1].mlp.register_forward_hook(lambda module, args, out: out + args[0].shape[1] / 10)
+    shared = SharedPass(model)
+    texts = [np.arange(3, 20, dtype=np.int32), np.arange(3, 12, dtype=np.int32)]
+    with torch.inference_mode():
+        whole = shared(pack(texts))
+        _try_last_layer(shared, texts, whole, 1e-4)
+        assert shared.last is None
+        ends = shared.at(pack(texts), [(len(ids) - 1,) for ids in texts])
+    assert torch.allclose(ends, torch.stack([own[len(ids) - 1] for own, ids in zip(whole, texts, strict=True)]))
 
 
 @pytest.mark.parametrize(
@@ -169,6 +203,21 @@ def test_groups_hold_each_conversation_once_within_their_budget(
         assert len(group) == 1 or pack([given[i] for i in group]).size <= budget
         # A group is one pass: cut again it stays whole.
         assert list(passes.neighbours({i: given[i] for i in group}, budget, most)) == [group]
+
+
+@pytest.mark.parametrize("cost", [10.0, 3_000.0])
+def test_padded_passes_hold_each_conversation_once_and_cut_where_padding_costs_more(cost: float) -> None:
+    rng = np.random.default_rng(0)
+    given = {i * 3: np.zeros(n, dtype=np.int32) for i, n in enumerate(rng.choice([20, 21, 22, 400, 410], 60))}
+    found = passes.padded_passes(given, cost, mix=True)
+    assert sorted(i for one in found for i in one.chosen) == list(given)
+    assert all(one.longest * len(one.chosen) <= passes.TOKENS_PER_PASS for one in found)
+    spread = [one.longest - min(len(given[i]) for i in one.chosen) for one in found]
+    assert max(spread) < 20, "short ones never stand beside long ones"
+    apart = passes.padded_passes(given, cost, mix=False)
+    assert all(len({len(given[i]) for i in one.chosen}) == 1 for one in apart)
+    assert len(apart) == 5
+    assert len(found) <= 5
 
 
 def test_the_cheapest_way_follows_what_is_shared() -> None:
