@@ -49,7 +49,7 @@ def rewardbench(settings: dict[str, Any]) -> Score:
     from transformers import AutoTokenizer
 
     torch.set_num_threads(settings["threads"])
-    if not torch.cuda.is_available():  # its device is fixed
+    if settings["device"] == "cpu":  # its own is fixed
         move = transformers.BatchEncoding.to
         transformers.BatchEncoding.to = lambda self, device, **more: move(
             self, "cpu" if device == "cuda" else device, **more
