@@ -39,6 +39,21 @@ def fill(fillers: Sequence[str], used: Iterable[str], words: int) -> list[str]:
     return chosen
 
 
+def fill_characters(fillers: Sequence[str], characters: int) -> list[str]:
+    """Filler that takes, with the blanks before it, as near to so many characters as its sentences allow; at least one."""
+    chosen: list[str] = []
+    left = characters
+    while True:
+        unused = [filler for filler in fillers if filler not in chosen]
+        best = min(unused, key=lambda filler: abs(left - len(filler) - 1), default=None)
+        if best is None or (chosen and abs(left - len(best) - 1) >= abs(left)):
+            return chosen
+        # While much is left, the first in their order that leaves room for another one.
+        fitting = [filler for filler in unused if left - len(filler) - 1 >= min(map(len, unused)) + 1]
+        chosen.append(fitting[0] if fitting and left > 2 * len(best) else best)
+        left = characters - sum(len(filler) + 1 for filler in chosen)
+
+
 def insert(response: str, fillers: Sequence[str], position: str) -> str:
     """Response with filler sentences at its end, or spread evenly over the gaps between its sentences."""
     parts = parts_of(response)

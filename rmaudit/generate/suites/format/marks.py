@@ -1,0 +1,66 @@
+"""One answer in each format by itself, and with as many characters of filler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rmaudit.generate import texts
+from rmaudit.generate.draw import Draw
+from rmaudit.generate.filler import choose_fillers, fill_characters, insert
+from rmaudit.generate.format_operators import OPERATORS, Setting
+from rmaudit.generate.pools import Answer
+from rmaudit.generate.suites.format.selection import better_answers, fitting, item, worse_answers
+
+MARKS = {"bold": 3, "headers": 2, "emoji": 3, "exclamation": 2, "link": 2, "code": 1, "opening": 1}
+"""Marks of each format; lists and tables have one for each sentence."""
+LONG = ("headers", "link", "table")
+"""Formats that add many characters; the filler beside them is longer."""
+MOST = {
+    "gsm8k better": 12,
+    "truthfulqa better": 30,
+    "qa-feedback better": 30,
+    "gsm8k worse": 48,
+    "truthfulqa worse": 28,
+}
+"""Answers a source and quality: about half of all are worse ones."""
+
+
+def build_marks(draw: Draw) -> list[dict[str, Any]]:
+    """Items of single formats, from the shipped answers."""
+    return _items(draw, [*better_answers(), *worse_answers()])
+
+
+def mark_items(draw: Draw, own: Sequence[Answer]) -> list[dict[str, Any]]:
+    """Items of single formats, from a user's own answers."""
+    return _items(draw, better_answers(own))
+
+
+def _items(draw: Draw, candidates: Iterable[tuple[Answer, str]]) -> list[dict[str, Any]]:
+    made = (_item(draw, answer, quality) for answer, quality in fitting(draw, candidates, 2, MOST, "marks"))
+    return [each for each in made if each]
+
+
+def _item(draw: Draw, answer: Answer, quality: str) -> dict[str, Any] | None:
+    text = answer.response
+    setting = Setting(draw, f"{answer.cluster} marks", answer.prompt)
+    sentences = len(texts.sentences(text))
+    formatted = {name: made for name, operator in OPERATORS.items()
+                 if (made := operator.add(text, MARKS.get(name, sentences), setting)) is not None}  # fmt: skip
+    if formatted.keys() != OPERATORS.keys():
+        return None
+    fillers = choose_fillers(draw, answer.prompt, text, setting.key)
+    added = {name: len(made) - len(text) for name, made in formatted.items()}
+    short = max(count for name, count in added.items() if name not in LONG)
+    filled = {
+        "same_size_short": insert(text, fill_characters(fillers, short), "end"),
+        "same_size_long": insert(text, fill_characters(fillers, max(added[name] for name in LONG)), "end"),
+    }
+    return item(
+        answer,
+        "marks",
+        {
+            name: {"response": made, "factors": {"mark": name.replace("_", " "), "answer": quality}}
+            for name, made in ({"plain": text} | formatted | filled).items()
+        },
+    )
