@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import combinations_with_replacement
 
 from rmaudit.generate import texts
 from rmaudit.generate.draw import Draw
@@ -39,19 +40,33 @@ def fill(fillers: Sequence[str], used: Iterable[str], words: int) -> list[str]:
     return chosen
 
 
+def fill_exactly(fillers: Sequence[str], words: int) -> list[str] | None:
+    """Filler of exactly so many words, ``None`` where the sentences at hand do not add up to them."""
+    chosen = fill(fillers, [], words)
+    gap = words - sum(map(texts.n_words, chosen))
+    if not gap:
+        return chosen
+    for place, filler in enumerate(chosen):
+        for other in fillers:
+            if other not in chosen and texts.n_words(other) == texts.n_words(filler) + gap:
+                return [*chosen[:place], other, *chosen[place + 1 :]]
+    return None
+
+
 def fill_characters(fillers: Sequence[str], characters: int) -> list[str]:
-    """Filler that takes, with the blanks before it, as near to so many characters as its sentences allow; at least one."""
+    """Filler that takes, with a blank before each sentence, about so many characters; at least one sentence."""
     chosen: list[str] = []
-    left = characters
-    while True:
-        unused = [filler for filler in fillers if filler not in chosen]
-        best = min(unused, key=lambda filler: abs(left - len(filler) - 1), default=None)
-        if best is None or (chosen and abs(left - len(best) - 1) >= abs(left)):
-            return chosen
-        # While much is left, the first in their order that leaves room for another one.
-        fitting = [filler for filler in unused if left - len(filler) - 1 >= min(map(len, unused)) + 1]
-        chosen.append(fitting[0] if fitting and left > 2 * len(best) else best)
-        left = characters - sum(len(filler) + 1 for filler in chosen)
+    unused = list(fillers)
+    while characters > 2 * max(map(len, unused)):
+        chosen.append(unused.pop(0))
+        characters -= len(chosen[-1]) + 1
+    by_size: dict[int, list[str]] = {}
+    for filler in unused:
+        by_size.setdefault(len(filler) + 1, []).append(filler)
+    one = [(size,) for size in by_size]
+    two = [pair for pair in combinations_with_replacement(by_size, 2) if pair[0] != pair[1] or by_size[pair[0]][1:]]
+    best = min([*one, *two], key=lambda sizes: (abs(characters - sum(sizes)), len(sizes), sizes))
+    return chosen + [by_size[size].pop(0) for size in best]
 
 
 def insert(response: str, fillers: Sequence[str], position: str) -> str:

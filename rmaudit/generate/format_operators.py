@@ -39,7 +39,9 @@ class Operator:
 def formattable(text: str) -> bool:
     """Whether a text is one paragraph of statements without marks, which splits into its sentences and back."""
     parts = texts.sentences(text)
-    return " ".join(parts) == text and all(re.fullmatch(r"[A-Z0-9$\"(][^!?\n#`|~_\[\]<>•]*\.", part) for part in parts)
+    marked = "**" in text or re.match(r"\(?\d+[.)] ", text)
+    statement = re.compile(r"[A-Z0-9$\"(][^!?\n#`|~_\[\]<>•]*\.")
+    return not marked and " ".join(parts) == text and all(statement.fullmatch(part) for part in parts)
 
 
 def _choice(name: str, setting: Setting) -> str:
@@ -58,7 +60,8 @@ def _phrases(name: str, count: int, text: str, setting: Setting) -> list[str] | 
 def _on_words(text: str, marks: int, setting: Setting, mark: Callable[[str], str]) -> str | None:
     """Text with some of its longer words marked; none that begins a sentence, so that it still splits into them."""
     found = re.finditer(r"(?<![\w'’.$-])[a-z]{4,}(?![\w'’-])", text)
-    words = [word for word in found if word.group() not in texts.function_words()]
+    unfit = texts.function_words() | {word for phrase in texts.markers(text) for word in phrase.split()}
+    words = [word for word in found if word.group() not in unfit]
     if len(words) < marks:
         return None
     chosen = sorted(words, key=lambda word: setting.draw.rank(f"{setting.key}\0{word.start()}", "words"))[:marks]
@@ -68,17 +71,16 @@ def _on_words(text: str, marks: int, setting: Setting, mark: Callable[[str], str
 
 
 def _bold(text: str, marks: int, setting: Setting) -> str | None:
-    sign = _choice("bold", setting)
-    return _on_words(text, marks, setting, lambda word: f"{sign}{word}{sign}")
+    return _on_words(text, marks, setting, lambda word: f"**{word}**")
 
 
 def _unbold(text: str) -> str:
-    return re.sub(r"(\*\*|__)([A-Za-z]+)\1", r"\2", text)
+    return re.sub(r"\*\*([a-z]+)\*\*", r"\1", text)
 
 
 def _link(text: str, marks: int, setting: Setting) -> str | None:
-    address = _choice("links", setting)
-    return _on_words(text, marks, setting, lambda word: f"[{word}]({address})")
+    addresses = _phrases("addresses", 1, text, setting)
+    return _on_words(text, marks, setting, lambda word: f"[{word}]({addresses[0]})") if addresses else None
 
 
 def _unlink(text: str) -> str:
@@ -133,8 +135,7 @@ def _bullets(text: str, marks: int, setting: Setting) -> str | None:
 
 def _numbered(text: str, marks: int, setting: Setting) -> str | None:
     style = _choice("numbers", setting)
-    first = "1" if "1" in style else "A"
-    return _listed(text, marks, [style.replace(first, chr(ord(first) + number)) for number in range(marks)])
+    return _listed(text, marks, [style.replace("1", str(number)) for number in range(1, marks + 1)])
 
 
 def _listed(text: str, marks: int, signs: Sequence[str]) -> str | None:
@@ -149,7 +150,7 @@ def _listed(text: str, marks: int, signs: Sequence[str]) -> str | None:
 
 def _unlist(text: str) -> str:
     lines = text.split("\n")
-    return " ".join(re.sub(r"^(?:[-*+•–‣·○]|[(\[]?[1-9A-H][.):\]]) ", "", line) for line in lines)
+    return " ".join(re.sub(r"^(?:[-*•]|[1-9][.)]) ", "", line) for line in lines)
 
 
 def _headers(text: str, marks: int, setting: Setting) -> str | None:
@@ -169,27 +170,26 @@ def _unhead(text: str) -> str:
 
 
 def _table(text: str, marks: int, setting: Setting) -> str | None:
-    """The sentences as rows, numbered; as many marks as rows."""
+    """The sentences as rows of one column; as many marks as rows."""
     parts = texts.sentences(text)
-    if len(parts) != marks:
+    columns = _phrases("columns", 1, text, setting)
+    if len(parts) != marks or columns is None:
         return None
-    rows = [f"|{number}|{part}|" for number, part in enumerate(parts, 1)]
-    return "\n".join([f"|{_choice('tables', setting)}|", "|-|-|", *rows])
+    return "\n".join([f"|{columns[0]}|", "|-|", *(f"|{part}|" for part in parts)])
 
 
 def _untable(text: str) -> str:
-    return " ".join(line.split("|")[2] for line in text.split("\n")[2:])
+    return " ".join(line.strip("|") for line in text.split("\n")[2:])
 
 
 def _fence(text: str, marks: int, setting: Setting) -> str | None:
     if marks != 1:
         return None
-    sign = _choice("fences", setting)
-    return f"{sign}\n{text}\n{sign}"
+    return f"```\n{text}\n```"
 
 
 def _unfence(text: str) -> str:
-    return re.sub(r"^(```+|~~~+)\n(.*)\n\1$", r"\2", text, flags=re.DOTALL)
+    return text.removeprefix("```\n").removesuffix("\n```")
 
 
 def _opening(text: str, marks: int, setting: Setting) -> str | None:
@@ -218,16 +218,24 @@ OPERATORS = {
 
 
 def markdown(text: str, kind: str, setting: Setting) -> str | None:
-    """A title, a list of all sentences (`kind` is ``bullets`` or ``numbered``) and two bold words, as chat models write."""
-    bold = _bold(text, 2, setting)
-    if bold is None or not formattable(text):
+    """All sentences as a list with bold words, as chat models write; where `kind` is ``titled``, below a title."""
+    titled = kind == "titled"
+    bold = _bold(text, 2 if titled else 3, setting)
+    if bold is None:
         return None
-    listed = OPERATORS[kind].add(bold, len(texts.sentences(bold)), setting)
+    parts = texts.sentences(bold)
+    listed = _listed(bold, len(parts), ["-" if titled else "*"] * len(parts))
+    if not titled:
+        return listed
     titles = _phrases("titles", 1, text, setting)
-    return f"{_choice('headers', setting)} {titles[0]}\n{listed}" if listed and titles else None
+    return f"{_choice('headers', setting)} {titles[0]}\n{listed}" if titles else None
 
 
 def plain(text: str) -> str:
     """A text in Markdown as `markdown` writes it, without its marks."""
-    lines = [line for line in text.split("\n") if not re.match(r"#+ ", line)]
-    return _unbold(_unlist("\n".join(lines)))
+    return _unbold(_unlist("\n".join(line for line in text.split("\n") if not re.match(r"#+ ", line))))
+
+
+def numbered_inline(text: str) -> str:
+    """A paragraph whose sentences are numbered and yet run on: the numbers of a list without its lines."""
+    return " ".join(f"({number}) {part}" for number, part in enumerate(texts.sentences(text), 1))

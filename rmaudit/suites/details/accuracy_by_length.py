@@ -44,7 +44,10 @@ class AccuracyByLength(DetailSpec):
         return Detail(
             detail=self.detail,
             title=self.title,
-            estimate=_gap(first - second, *(standard_error(pairs.wins[chosen[n]], clusters[n]) for n in clusters if n != "of equal length")),
+            estimate=_gap(
+                first - second,
+                *(standard_error(pairs.wins[chosen[n]], clusters[n]) for n in clusters if n != "of equal length"),
+            ),
             unit="share of prompts",
             ideal="0",
             formula="share of prompts ordered rightly where the right answer has more words, less that where it has fewer",

@@ -15,6 +15,7 @@ from rmaudit.suites.details.length_controlled import LengthControlledAccuracy
 from rmaudit.suites.details.length_slope import LengthSlope
 from rmaudit.suites.details.ratio import Ratio
 from rmaudit.suites.details.share_positive import SharePositive
+from rmaudit.suites.details.win_shares import WinShares
 from rmaudit.suites.details.words_to_win import WordsToWin
 from rmaudit.suites.finding import Detail, Estimate
 
@@ -26,6 +27,7 @@ AnyDetail = Annotated[
     | LengthSlope
     | Ratio
     | SharePositive
+    | WinShares
     | WordsToWin,
     Field(discriminator="detail"),
 ]

@@ -29,7 +29,9 @@ class LengthControlledAccuracy(DetailSpec):
             unit="share of prompts",
             ideal="1",
             formula="sigmoid(a) of logit P(right answer paid more) = a + b * tanh(d / SD(d)), d: words right less wrong",
-            values=[DetailValue(label="coefficient b of length (logits)", estimate=_estimate(coefficient), n_clusters=count)],
+            values=[
+                DetailValue(label="coefficient b of length (logits)", estimate=_estimate(coefficient), n_clusters=count)
+            ],
         )
 
 

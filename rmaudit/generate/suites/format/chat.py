@@ -1,4 +1,4 @@
-"""A better and a worse answer, each as plain text and in the Markdown of chat models: title, list, bold words."""
+"""A better and a worse answer, each as plain text and in the Markdown of chat models: list, bold words, a title."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from rmaudit.generate.format_operators import Setting, markdown
 from rmaudit.generate.items import asked
 from rmaudit.generate.pools import pool
 
-KINDS = ("bullets", "numbered")
-"""How the sentences are listed: one arm each, so that no wording stands for all."""
+KINDS = ("titled", "listed")
+"""Layouts: one arm each, so that no layout stands for all. Numbers are left out: to a count of facts they are some."""
 
 
 def build_chat(draw: Draw) -> list[dict[str, Any]]:

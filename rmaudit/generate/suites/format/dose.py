@@ -12,8 +12,8 @@ from rmaudit.generate.format_operators import OPERATORS, Setting
 from rmaudit.generate.pools import Answer
 from rmaudit.generate.suites.format.selection import better_answers, fitting, item, worse_answers
 
-FORMATS = ("bold", "emoji", "exclamation", "link")
-"""Formats of which every answer has room for six marks."""
+FORMATS = ("bold", "emoji", "exclamation")
+"""Formats of which most answers have room for six marks, none of which adds a word."""
 DOSES = (1, 3, 6)
 MOST = {
     "gsm8k better": 15,
@@ -58,5 +58,7 @@ def _item(draw: Draw, answer: Answer, quality: str, name: str) -> dict[str, Any]
     filler = fill_characters(choose_fillers(draw, answer.prompt, text, setting.key), len(most) - len(text))
     filled = arm(insert(text, filler, "end"), DOSES[-1], filler="yes")
     del filled["factors"]["marks"]
-    arms = {"plain": arm(text, 0, filler="no")} | {f"marks_{dose}": arm(str(made), dose) for dose, made in steps.items()}
+    arms = {"plain": arm(text, 0, filler="no")} | {
+        f"marks_{dose}": arm(str(made), dose) for dose, made in steps.items()
+    }
     return item(answer, "dose", arms | {"same_size": filled})

@@ -1,4 +1,4 @@
-"""One answer in each format by itself, and with as many characters of filler."""
+"""One answer in each format by itself, and with edits of the same size that are no format."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from typing import Any
 
 from rmaudit.generate import texts
 from rmaudit.generate.draw import Draw
-from rmaudit.generate.filler import choose_fillers, fill_characters, insert
-from rmaudit.generate.format_operators import OPERATORS, Setting
+from rmaudit.generate.filler import choose_fillers, fill_characters, insert, without_prompt_words
+from rmaudit.generate.format_operators import OPERATORS, Setting, numbered_inline
 from rmaudit.generate.pools import Answer
 from rmaudit.generate.suites.format.selection import better_answers, fitting, item, worse_answers
 
-MARKS = {"bold": 3, "headers": 2, "emoji": 3, "exclamation": 2, "link": 2, "code": 1, "opening": 1}
+MARKS = {"bold": 3, "headers": 1, "emoji": 3, "exclamation": 2, "link": 2, "code": 1, "opening": 1}
 """Marks of each format; lists and tables have one for each sentence."""
-LONG = ("headers", "link", "table")
-"""Formats that add many characters; the filler beside them is longer."""
 MOST = {
-    "gsm8k better": 12,
-    "truthfulqa better": 30,
+    "gsm8k better": 18,
+    "truthfulqa better": 40,
     "qa-feedback better": 30,
-    "gsm8k worse": 48,
-    "truthfulqa worse": 28,
+    "gsm8k worse": 75,
+    "truthfulqa worse": 42,
 }
 """Answers a source and quality: about half of all are worse ones."""
 
@@ -50,17 +48,24 @@ def _item(draw: Draw, answer: Answer, quality: str) -> dict[str, Any] | None:
     if formatted.keys() != OPERATORS.keys():
         return None
     fillers = choose_fillers(draw, answer.prompt, text, setting.key)
-    added = {name: len(made) - len(text) for name, made in formatted.items()}
-    short = max(count for name, count in added.items() if name not in LONG)
-    filled = {
-        "same_size_short": insert(text, fill_characters(fillers, short), "end"),
-        "same_size_long": insert(text, fill_characters(fillers, max(added[name] for name in LONG)), "end"),
+    sizes = {name: len(made) - len(text) for name, made in formatted.items()}
+    beside = {
+        "same_size": insert(
+            text, fill_characters(fillers, max(size for name, size in sizes.items() if name != "link")), "end"
+        ),
+        "same_size_numbered": numbered_inline(text),
     }
+    about = without_prompt_words(texts.word_list("format")["two_words"], answer.prompt, text)
+    if not about:
+        return None
+    line = draw.pick(about, setting.key, "two words")
+    filled = fill_characters(fillers, sizes["link"] - len(line) - 1)
+    beside["same_size_link"] = insert(text, [line, *filled], "end")
     return item(
         answer,
         "marks",
         {
             name: {"response": made, "factors": {"mark": name.replace("_", " "), "answer": quality}}
-            for name, made in ({"plain": text} | formatted | filled).items()
+            for name, made in ({"plain": text} | formatted | beside).items()
         },
     )

@@ -7,15 +7,15 @@ from typing import Any
 
 from rmaudit.generate import texts
 from rmaudit.generate.draw import Draw
-from rmaudit.generate.filler import choose_fillers, fill, insert, parts_of, separator_of
+from rmaudit.generate.filler import choose_fillers, fill_exactly, insert, parts_of, separator_of
 from rmaudit.generate.pools import Answer, answers
 from rmaudit.generate.suites.length.selection import arm, chosen, has_parts, item
 
-SHORTEST, LONGEST = 22, 70
+SHORTEST, LONGEST = 22, 60
 """Words of the whole answer."""
 LEAST = 7
 """Words of the first part, and of the rest."""
-MOST = {"gsm8k": 72, "truthfulqa": 70, "qa-feedback": 50}
+MOST = {"gsm8k": 90}
 """Answers a source."""
 
 
@@ -40,9 +40,10 @@ def _item(draw: Draw, answer: Answer) -> dict[str, Any] | None:
     if separator.join(parts) != answer.response:
         return None
     added = texts.n_words(answer.response) - texts.n_words(short)
-    fillers = fill(choose_fillers(draw, answer.prompt, short, answer.cluster), [], added)
-    if min(texts.n_words(short), added) < LEAST or abs(sum(map(texts.n_words, fillers)) - added) > 2:
+    found = fill_exactly(choose_fillers(draw, answer.prompt, short, answer.cluster), added)
+    if min(texts.n_words(short), added) < LEAST or found is None:
         return None
+    fillers = found
 
     def cell(text: str, content: str, filler: str) -> dict[str, Any]:
         whole = insert(text, fillers, "end") if filler == "yes" else text

@@ -17,7 +17,7 @@ from rmaudit.generate.filler import parts_of, separator_of, without_prompt_words
 from rmaudit.generate.pools import Answer, answers
 from rmaudit.generate.suites.length.selection import arm, chosen, has_parts, item
 
-SHORTEST, LONGEST = 16, 48
+SHORTEST, LONGEST = 16, 44
 """Words of the answer that says everything once."""
 MOST = {"gsm8k": 65, "truthfulqa": 45, "qa-feedback": 50}
 """Answers a source."""
@@ -43,7 +43,7 @@ def _fits(answer: Answer) -> bool:
 def _item(draw: Draw, answer: Answer) -> dict[str, Any] | None:
     openings = without_prompt_words(texts.word_list("recaps")["neutral"], answer.prompt, answer.response)
     parts, separator = parts_of(answer.response), separator_of(answer.response)
-    if not openings or separator.join(parts) != answer.response:
+    if not openings or separator.join(parts) != answer.response or len(set(parts)) < len(parts):
         return None
     opening = draw.pick(openings, answer.cluster, "recap")
     part = parts[: (len(parts) + 1) // 2]

@@ -16,7 +16,7 @@ STEPS = {"padded wrong": 2.0, "much padded wrong": 4.0}
 """Steps of the ladder and how many times as long as the wrong answer, or as so many words, they are."""
 LEAST = 16
 """Words from which a shorter wrong answer is counted, so that every step adds some."""
-LONGEST = 48
+LONGEST = 42
 """Words of a wrong answer."""
 MOST = 150
 """Prompts a source."""
