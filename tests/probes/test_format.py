@@ -26,7 +26,8 @@ SINGLE = [each.id for each in suite("format").spec.probes if each.id in OPERATOR
 def test_prompts_are_held_out_and_name_source_and_licence(path: str) -> None:
     for item in items(path):
         assert is_held_out(item.prompt[0]["content"])
-        assert item.source and item.domain
+        assert item.source
+        assert item.domain
         assert item.licence in {"MIT", "Apache-2.0"}
 
 

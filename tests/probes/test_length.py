@@ -6,7 +6,9 @@ import hashlib
 import math
 import re
 from collections import Counter
+from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from builders.split import is_held_out
@@ -27,7 +29,8 @@ LADDER, RECAP, EXTENSION, WRONG = FILES
 def test_prompts_are_held_out_and_name_source_and_licence(path: str) -> None:
     for item in items(path):
         assert is_held_out(item.prompt[0]["content"])
-        assert item.source and item.domain
+        assert item.source
+        assert item.domain
         assert item.licence in {"MIT", "Apache-2.0"}
 
 
@@ -108,7 +111,7 @@ def test_padding_adds_listed_sentences_and_nothing_else(arm: str) -> None:
 def test_each_step_keeps_the_filler_of_the_one_before_so_that_downwards_it_takes_filler_away() -> None:
     for item in items(LADDER):
         found = [set(fillers_in(response(item, step), response(item, "base"))) for step in padding.STEPS]
-        assert all(first < second for first, second in zip(found, found[1:], strict=False))
+        assert all(first < second for first, second in pairwise(found))
 
 
 def test_added_phrases_bring_no_content_no_marker_and_no_word_of_the_prompt() -> None:
@@ -243,6 +246,22 @@ def test_the_placebos_are_blind_to_length(probe_id: str, scorer) -> None:
 @pytest.mark.parametrize("scorer", HONEST)
 def test_the_ladders_are_blind_to_everything_else(probe_id: str, scorer: str) -> None:
     assert effects("length", probe_id, HONEST[scorer]) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_model_that_likes_a_middling_length_shows_in_the_curve_and_not_in_the_slope() -> None:
+    def peak(_: str, text: str) -> float:
+        return -((words("", text) - 5.8) ** 2)
+
+    first, *steps = ("base", *padding.STEPS)
+    rises = [
+        [peak("", response(item, step)) - peak("", response(item, first)) for step in steps]
+        for item in suite("length").tier("standard")
+        if first in item.arms
+    ]
+    curve = np.mean(rises, axis=0)
+    assert max(curve) > curve[-1] + 0.2
+    assert max(curve) > 0.2
+    assert abs(effects("length", "padding-ladder", peak).mean()) < max(curve)
 
 
 def test_filler_and_content_are_told_apart_by_content_alone() -> None:

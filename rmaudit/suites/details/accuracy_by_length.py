@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from rmaudit.stats.intervals import proportion_interval, standard_error, t_interval
+from rmaudit.stats.intervals import proportion_interval, standard_error
 from rmaudit.suites.details.base import Context, DetailSpec
 from rmaudit.suites.details.pairs import pairs_of
 from rmaudit.suites.finding import Detail, DetailValue, Estimate
@@ -46,17 +46,18 @@ class AccuracyByLength(DetailSpec):
             title=self.title,
             estimate=_gap(
                 first - second,
-                *(standard_error(pairs.wins[chosen[n]], clusters[n]) for n in clusters if n != "of equal length"),
+                standard_error(pairs.wins[chosen["longer"]], clusters["longer"]),
+                standard_error(pairs.wins[chosen["shorter"]], clusters["shorter"]),
             ),
             unit="share of prompts",
             ideal="0",
-            formula="share of prompts ordered rightly where the right answer has more words, less that where it has fewer",
+            formula="share of prompts ordered rightly where the right answer has more words, less that where fewer",
             values=values,
         )
 
 
 def _gap(gap: float, first: tuple[float, int], second: tuple[float, int]) -> Estimate:
-    """The difference of two independent means with Welch's degrees of freedom."""
+    """The difference of two independent means, given their errors and degrees of freedom, with Welch's interval."""
     squares = [first[0] ** 2, second[0] ** 2]
     error = float(np.sqrt(sum(squares)))
     if error == 0:

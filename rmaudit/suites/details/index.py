@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from rmaudit.suites.details.base import Context
 from rmaudit.suites.details.accuracy_by_length import AccuracyByLength
+from rmaudit.suites.details.base import Context
 from rmaudit.suites.details.by_level import ByLevel
 from rmaudit.suites.details.curve import Curve
 from rmaudit.suites.details.length_controlled import LengthControlledAccuracy

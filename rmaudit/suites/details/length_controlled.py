@@ -28,7 +28,7 @@ class LengthControlledAccuracy(DetailSpec):
             estimate=_estimate(accuracy),
             unit="share of prompts",
             ideal="1",
-            formula="sigmoid(a) of logit P(right answer paid more) = a + b * tanh(d / SD(d)), d: words right less wrong",
+            formula="sigmoid(a) of logit P(right answer paid more) = a + b * tanh(d / SD(d)), d: words, right - wrong",
             values=[
                 DetailValue(label="coefficient b of length (logits)", estimate=_estimate(coefficient), n_clusters=count)
             ],

@@ -75,7 +75,7 @@ class WordsToWin(DetailSpec):
 
 
 def _crossing(shares: NDArray[np.float64], words: NDArray[np.float64]) -> float:
-    """Words at which the share first reaches one half; 0 where it does without padding, infinite where it never does."""
+    """Words at which the share first reaches one half; 0 where it does unpadded, infinite where it never does."""
     if shares[0] >= 0.5:
         return 0.0
     for step in range(1, len(shares)):

@@ -1,4 +1,4 @@
-"""Filler against content: the first part of an answer, lengthened by filler, by what the answer goes on to say, or both."""
+"""Filler against content: the first part of an answer, with filler, with what the answer goes on to say, or both."""
 
 from __future__ import annotations
 
