@@ -106,7 +106,7 @@ def _joined(statements: list[str]) -> str | None:
 
 
 def _factual(sources: Path) -> Iterator[Pair]:
-    """QA-Feedback: the reference or a model answer that won comparisons only, and one that only lost."""
+    """QA-Feedback: the reference, and a model answer that lost comparisons only."""
     for row in common.rows(sources, "qa-feedback/dev_feedback.jsonl.gz"):
         wins: Counter[int] = Counter()
         losses: Counter[int] = Counter()
@@ -115,8 +115,8 @@ def _factual(sources: Path) -> Iterator[Pair]:
                 wins[a if verdict == 1 else b] += 1
                 losses[b if verdict == 1 else a] += 1
         answers = {n: common.tidy(row[f"prediction {n}"]) for n in (1, 2, 3, 4)}
-        better = [common.tidy(row["gold"]), *(answers[n] for n in wins if not losses[n])]
-        best = _best(filter(is_plain, better), (answers[n] for n in losses if not wins[n] and is_plain(answers[n])))
+        better = filter(is_plain, [common.tidy(row["gold"])])
+        best = _best(better, (answers[n] for n in losses if not wins[n] and is_plain(answers[n])))
         if best:
             yield row["question"], *best, "qa-feedback", "Apache-2.0", "factual questions"
 

@@ -8,6 +8,9 @@ from itertools import combinations_with_replacement
 from rmaudit.generate import texts
 from rmaudit.generate.draw import Draw
 
+OPEN_ENDED = "And so on, and so on."
+"""A filler that is none behind an answer that lists things: it says that there are more."""
+
 
 def choose_fillers(draw: Draw, prompt: str, response: str, key: str) -> list[str]:
     """Filler sentences fit for an answer, in an order of its own: none brings in a word of the prompt.
@@ -20,7 +23,8 @@ def choose_fillers(draw: Draw, prompt: str, response: str, key: str) -> list[str
         # Words of four letters and more are content to a crude count: filler without new ones goes first.
         return sum(len(word) > 3 for word in set(texts.tokens(filler)) - said), draw.rank(filler, key)
 
-    return sorted(without_prompt_words(texts.word_list("fillers")["neutral"], prompt, response), key=rank)
+    fit = without_prompt_words(texts.word_list("fillers")["neutral"], prompt, response)
+    return sorted((filler for filler in fit if filler != OPEN_ENDED), key=rank)
 
 
 def without_prompt_words(phrases: Iterable[str], prompt: str, response: str) -> list[str]:

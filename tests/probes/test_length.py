@@ -180,6 +180,7 @@ def test_filler_is_as_long_as_the_content_in_whose_place_it_stands() -> None:
         assert fillers_in(padded, short) == fillers_in(both, full)
         assert min(texts.n_words(short), texts.n_words(full) - texts.n_words(short)) >= extension.LEAST
         assert texts.n_words(full) == texts.n_words(padded)
+        assert len(texts.content_words(full) - texts.content_words(short)) >= 2
 
 
 # Wrong answers

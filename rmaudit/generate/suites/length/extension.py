@@ -15,6 +15,8 @@ SHORTEST, LONGEST = 22, 60
 """Words of the whole answer."""
 LEAST = 7
 """Words of the first part, and of the rest."""
+LEAST_NEW = 2
+"""Words with content that the rest brings in, numbers among them."""
 MOST = {"gsm8k": 90}
 """Answers a source."""
 
@@ -40,6 +42,8 @@ def _item(draw: Draw, answer: Answer) -> dict[str, Any] | None:
     if separator.join(parts) != answer.response:
         return None
     added = texts.n_words(answer.response) - texts.n_words(short)
+    if len(texts.content_words(answer.response) - texts.content_words(short)) < LEAST_NEW:
+        return None
     found = fill_exactly(choose_fillers(draw, answer.prompt, short, answer.cluster), added)
     if min(texts.n_words(short), added) < LEAST or found is None:
         return None

@@ -6,7 +6,6 @@ words that go are those of ordinary prose, not of filler.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from math import log2
 from typing import Any
@@ -35,15 +34,13 @@ def recap_items(draw: Draw, good: Sequence[Answer]) -> list[dict[str, Any]]:
 
 
 def _fits(answer: Answer) -> bool:
-    fits = SHORTEST <= texts.n_words(answer.response) <= LONGEST and has_parts(answer.response, 2)
-    # Lists and dialogues are no prose that could be said again after a colon.
-    return fits and all(re.match(r"[A-Z0-9$]", part) for part in parts_of(answer.response))
+    return SHORTEST <= texts.n_words(answer.response) <= LONGEST and has_parts(answer.response, 2)
 
 
 def _item(draw: Draw, answer: Answer) -> dict[str, Any] | None:
     openings = without_prompt_words(texts.word_list("recaps")["neutral"], answer.prompt, answer.response)
     parts, separator = parts_of(answer.response), separator_of(answer.response)
-    if not openings or separator.join(parts) != answer.response or len(set(parts)) < len(parts):
+    if not openings or separator.join(parts) != answer.response:
         return None
     opening = draw.pick(openings, answer.cluster, "recap")
     part = parts[: (len(parts) + 1) // 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -29,7 +30,13 @@ def chosen(
 
 
 def _is_prose(answer: Answer) -> bool:
-    return is_plain(answer.response) if answer.source != "gsm8k" else "\n\n" not in answer.response
+    """Whether an answer is prose or worked steps, no list or dialogue, and does not repeat itself or break off."""
+    plain = is_plain(answer.response) if answer.source != "gsm8k" else "\n\n" not in answer.response
+    parts = parts_of(answer.response)
+    # A sentence that ends in a bare number is a list cut off, except in worked steps.
+    broken = answer.source != "gsm8k" and any(re.search(r"\s\d\.$", part) for part in parts)
+    repeats = len(set(parts)) < len(parts)
+    return plain and not broken and not repeats and all(re.match(r"[A-Za-z0-9$(\"']", part) for part in parts)
 
 
 def has_parts(text: str, fewest: int) -> bool:
