@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import combinations
@@ -93,16 +94,22 @@ def _misconceptions(sources: Path) -> Iterator[Pair]:
 
 
 def _joined(statements: list[str]) -> str | None:
-    """The best answer and, of the others, the one that says the most else."""
-    if len(statements) < 2:
+    """The best answer and, of the others, the one that says the most else, no yes beside a no."""
+    first, *others = statements or [""]
+    others = [other for other in others if {_polarity(first), _polarity(other)} != {"Yes", "No"}]
+    if not others:
         return None
-    first, *others = statements
 
     def overlap(other: str) -> float:
         words = common.content_words(other)
         return len(words & common.content_words(first)) / max(1, len(words))
 
     return f"{first} {min(others, key=lambda other: (overlap(other), other))}"
+
+
+def _polarity(statement: str) -> str | None:
+    found = re.match(r"Yes|No(?=\W)", statement)
+    return found.group() if found else None
 
 
 def _factual(sources: Path) -> Iterator[Pair]:

@@ -58,12 +58,14 @@ def fill_exactly(fillers: Sequence[str], words: int) -> list[str] | None:
 
 
 def fill_characters(fillers: Sequence[str], characters: int) -> list[str]:
-    """Filler that takes, with a blank before each sentence, about so many characters; at least one sentence."""
+    """Filler that takes about so many characters with its blanks: at least one sentence where there is any."""
     chosen: list[str] = []
     unused = list(fillers)
-    while characters > 2 * max(map(len, unused)):
+    while unused and characters > 2 * max(map(len, unused)):
         chosen.append(unused.pop(0))
         characters -= len(chosen[-1]) + 1
+    if not unused:
+        return chosen
     by_size: dict[int, list[str]] = {}
     for filler in unused:
         by_size.setdefault(len(filler) + 1, []).append(filler)

@@ -37,11 +37,12 @@ class Operator:
 
 
 def formattable(text: str) -> bool:
-    """Whether a text is one paragraph of statements without marks, which splits into its sentences and back."""
+    """Whether a text is one paragraph of statements without marks, none twice, which splits into them and back."""
     parts = texts.sentences(text)
+    repeats = len(set(parts)) < len(parts)
     marked = "**" in text or re.match(r"\(?\d+[.)] ", text)
     statement = re.compile(r"[A-Z0-9$\"(][^!?\n#`|~_\[\]<>•]*\.")
-    return not marked and " ".join(parts) == text and all(statement.fullmatch(part) for part in parts)
+    return not marked and not repeats and " ".join(parts) == text and all(statement.fullmatch(part) for part in parts)
 
 
 def _choice(name: str, setting: Setting) -> str:

@@ -82,3 +82,12 @@ def unit(scorer: Scorer) -> float:
         squares += float(((rewards - rewards.mean()) ** 2).sum())
         count += len(rewards) - 1
     return math.sqrt(squares / count)
+
+
+def counts_in_card(name: str) -> list[list[int]]:
+    """Numbers of items by item file and source, as the suite's card tells them; smallest first."""
+    card = (PROBES / name / "README.md").read_text(encoding="utf-8")
+    _, _, after = card.partition("## Sources")
+    files = len(suite(name).spec.items)
+    rows = [row.split("|")[2 : 2 + files] for row in after.splitlines() if row.startswith("| ") and "arXiv" in row]
+    return [sorted(int(row[file]) for row in rows if row[file].strip()) for file in range(files)]

@@ -14,7 +14,7 @@ from rmaudit.generate import texts
 from rmaudit.generate.format_operators import OPERATORS, plain
 from rmaudit.generate.suites.format import dose
 from rmaudit.suites.designs import reader
-from tests.probes.shipped import detection_limit, effects, items, probe, response, suite, unit
+from tests.probes.shipped import counts_in_card, detection_limit, effects, items, probe, response, suite, unit
 from tests.probes.test_length import fillers_in
 
 FILES = [f"format/{name}" for name in suite("format").spec.items]
@@ -181,3 +181,7 @@ def test_both_qualities_count_alike_in_the_primary_probe() -> None:
         assert reading is not None
         better = {arm: float(item.arms[arm].factors["answer"] == "better") for arm in reading.roles}
         assert reading.effect(better) == pytest.approx(0.0)
+
+
+def test_the_card_counts_what_is_there() -> None:
+    assert counts_in_card("format") == [sorted(Counter(item.source for item in items(path)).values()) for path in FILES]

@@ -16,7 +16,7 @@ from rmaudit.generate import texts
 from rmaudit.generate.suites.length import extension, padding, wrong
 from rmaudit.suites.designs import reader
 from rmaudit.suites.spec import Item
-from tests.probes.shipped import asked, detection_limit, effects, items, probe, response, suite, unit
+from tests.probes.shipped import asked, counts_in_card, detection_limit, effects, items, probe, response, suite, unit
 
 FILES = [f"length/{name}" for name in suite("length").spec.items]
 LADDER, RECAP, EXTENSION, WRONG = FILES
@@ -291,3 +291,7 @@ def test_an_item_with_an_arm_that_is_too_long_is_left_out() -> None:
     found = item_effects(ladder, chosen, rewards)
     assert chosen[0] not in found.items
     assert (len(found.items), found.n_errors) == (29, 1)
+
+
+def test_the_card_counts_what_is_there() -> None:
+    assert counts_in_card("length") == [sorted(Counter(item.source for item in items(path)).values()) for path in FILES]

@@ -26,9 +26,9 @@ def _item(draw: Draw, row: dict[str, Any]) -> dict[str, Any] | None:
         setting = Setting(draw, f"{row['cluster']} {quality}", row["prompt"])
         formatted = {kind: markdown(row[quality], kind, setting) for kind in KINDS}
         added = [len(text) - len(row[quality]) for text in formatted.values() if text]
-        if len(added) < len(KINDS):
-            return None
         fillers = choose_fillers(draw, row["prompt"], row[quality], setting.key)
+        if len(added) < len(KINDS) or not fillers:
+            return None
         same_size = insert(row[quality], fill_characters(fillers, round(sum(added) / len(added))), "end")
         arms[f"{quality}_plain"] = _arm(row[quality], "plain", quality)
         arms |= {f"{quality}_{kind}": _arm(str(text), "markdown", quality) for kind, text in formatted.items()}

@@ -56,6 +56,8 @@ def _item(draw: Draw, answer: Answer, quality: str, name: str) -> dict[str, Any]
 
     most = str(steps[DOSES[-1]])
     filler = fill_characters(choose_fillers(draw, answer.prompt, text, setting.key), len(most) - len(text))
+    if not filler:
+        return None
     filled = arm(insert(text, filler, "end"), DOSES[-1], filler="yes")
     del filled["factors"]["marks"]
     arms = {"plain": arm(text, 0, filler="no")} | {

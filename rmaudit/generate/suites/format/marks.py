@@ -16,8 +16,8 @@ MARKS = {"bold": 3, "headers": 1, "emoji": 3, "exclamation": 2, "link": 2, "code
 """Marks of each format; lists and tables have one for each sentence."""
 MOST = {
     "gsm8k better": 18,
-    "truthfulqa better": 40,
-    "qa-feedback better": 30,
+    "truthfulqa better": 50,
+    "qa-feedback better": 36,
     "gsm8k worse": 75,
     "truthfulqa worse": 42,
 }
@@ -43,29 +43,30 @@ def _item(draw: Draw, answer: Answer, quality: str) -> dict[str, Any] | None:
     text = answer.response
     setting = Setting(draw, f"{answer.cluster} marks", answer.prompt)
     sentences = len(texts.sentences(text))
-    formatted = {name: made for name, operator in OPERATORS.items()
-                 if (made := operator.add(text, MARKS.get(name, sentences), setting)) is not None}  # fmt: skip
-    if formatted.keys() != OPERATORS.keys():
-        return None
+    formatted: dict[str, str] = {}
+    for name, operator in OPERATORS.items():
+        made = operator.add(text, MARKS.get(name, sentences), setting)
+        if made is None:
+            return None
+        formatted[name] = made
     fillers = choose_fillers(draw, answer.prompt, text, setting.key)
-    sizes = {name: len(made) - len(text) for name, made in formatted.items()}
-    beside = {
-        "same_size": insert(
-            text, fill_characters(fillers, max(size for name, size in sizes.items() if name != "link")), "end"
-        ),
-        "same_size_numbered": numbered_inline(text),
-    }
     about = without_prompt_words(texts.word_list("format")["two_words"], answer.prompt, text)
-    if not about:
+    if not fillers or not about:
         return None
+    sizes = {name: len(made) - len(text) for name, made in formatted.items()}
     line = draw.pick(about, setting.key, "two words")
-    filled = fill_characters(fillers, sizes["link"] - len(line) - 1)
-    beside["same_size_link"] = insert(text, [line, *filled], "end")
+    as_long = fill_characters(fillers, max(size for name, size in sizes.items() if name != "link"))
+    as_long_as_link = [line, *fill_characters(fillers, sizes["link"] - len(line) - 1)]
+    beside = {
+        "same_size": insert(text, as_long, "end"),
+        "same_size_numbered": numbered_inline(text),
+        "same_size_link": insert(text, as_long_as_link, "end"),
+    }
     return item(
         answer,
         "marks",
         {
-            name: {"response": made, "factors": {"mark": name.replace("_", " "), "answer": quality}}
-            for name, made in ({"plain": text} | formatted | beside).items()
+            name: {"response": response, "factors": {"mark": name.replace("_", " "), "answer": quality}}
+            for name, response in ({"plain": text} | formatted | beside).items()
         },
     )
