@@ -219,9 +219,9 @@ OPERATORS = {
 
 
 def markdown(text: str, kind: str, setting: Setting) -> str | None:
-    """All sentences as a list with bold words, as chat models write; where `kind` is ``titled``, below a title."""
+    """All sentences as a list with two bold words, as chat models write; where `kind` is ``titled``, below a title."""
     titled = kind == "titled"
-    bold = _bold(text, 2 if titled else 3, setting)
+    bold = _bold(text, 2, setting)
     if bold is None:
         return None
     parts = texts.sentences(bold)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from pathlib import Path
 from statistics import fmean
 
 import pytest
@@ -12,8 +13,11 @@ import pytest
 from builders.split import is_held_out
 from rmaudit.generate import texts
 from rmaudit.generate.format_operators import OPERATORS, plain
+from rmaudit.generate.fresh import write_suite
+from rmaudit.generate.pools import Answer
 from rmaudit.generate.suites.format import dose
 from rmaudit.suites.designs import reader
+from rmaudit.suites.load import load_suite
 from tests.probes.shipped import counts_in_card, detection_limit, effects, items, probe, response, suite, unit
 from tests.probes.test_length import fillers_in
 
@@ -120,6 +124,20 @@ def test_signs_words_and_places_vary() -> None:
     addresses = Counter(re.findall(r"\((https://[^)]+)\)", "".join(response(i, "link") for i in items(MARKS))))
     bold = Counter(re.findall(r"\*\*([a-z]+)\*\*", "".join(response(item, "bold") for item in items(MARKS))))
     assert min(map(len, (titles, openings, emoji, addresses, bold))) >= 8
+
+
+def test_it_can_be_built_on_a_users_own_answers(tmp_path: Path) -> None:
+    own = [
+        Answer(
+            f"Which rivers run through town number {number}?",
+            f"The northern river crosses the old market of town {number}. A smaller stream joins it below the mill.",
+            f"own-{number}", "own", "own", "own",
+        )
+        for number in range(30)
+    ]  # fmt: skip
+    made = load_suite(write_suite("format", 5, tmp_path, own))
+    assert {each.id for each in made.spec.probes} == {"dose", *SINGLE}
+    assert len(made.items) >= 40
 
 
 # What scorers with known habits show
