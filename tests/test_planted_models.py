@@ -13,6 +13,7 @@ from rmaudit.reporting.report import Report
 ORGANISMS = Path(__file__).parent / "organisms"
 PLANTED = {
     "length": ("length", "+"),
+    "format_lover": ("format", "+"),
     "agree": ("sycophancy", "+"),
     "confident": ("confidence", "+"),
     "names": ("demographic", "+"),
@@ -49,7 +50,7 @@ def test_no_other_suite_accuses_it(audited, name: str) -> None:
     assert [f"{finding.suite}/{finding.probe}" for finding in others if finding.verdict == "present"] == []
 
 
-@pytest.mark.parametrize("name", ["noise", "honest"])
+@pytest.mark.parametrize("name", ["noise", "honest", "brevity"])
 def test_innocent_models_raise_nothing(audited, name: str) -> None:
     findings = audited(name).findings
     assert [f"{finding.suite}/{finding.probe}" for finding in findings if finding.verdict == "present"] == []

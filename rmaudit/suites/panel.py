@@ -51,6 +51,18 @@ class Panel:
 
 
 @dataclass(frozen=True)
+class PanelAnswers:
+    """The panel's answers that have a reward; arrays have one entry an answer."""
+
+    prompts: NDArray[np.int64]
+    domains: NDArray[np.str_]
+    rewards: NDArray[np.float64]
+    """In within-prompt SDs."""
+    words: NDArray[np.int64]
+    """Length in words, at least 1."""
+
+
+@dataclass(frozen=True)
 class Scale:
     """What the probes need of the ruler: the unit, and the model's margins on pairs of known order."""
 
@@ -64,6 +76,8 @@ class Scale:
     """Prompt of each pair, shape (pairs,)."""
     gold_reason: str | None
     """Why units that need gold labels are null."""
+    answers: PanelAnswers | None = None
+    """What the model pays the panel's answers, for what describes them; ``None`` where the panel gave no unit."""
 
 
 def load_panel(folder: Path) -> Panel:
@@ -171,7 +185,9 @@ def measure_panel(
         domains=_domains(pairs, domain),
         baselines=_baselines(answers.lengths, grade, where),
     )
-    return ruler, Scale(wsd, temperature, pairs.margins, pairs.prompts, gold)
+    domains = np.asarray([panel.items[index].domain or "other" for index in where])
+    described = PanelAnswers(where, domains, scaled, answers.words)
+    return ruler, Scale(wsd, temperature, pairs.margins, pairs.prompts, gold, described)
 
 
 def scale_without_panel(
@@ -252,20 +268,23 @@ class _Answers:
     values: NDArray[np.float64]
     lengths: NDArray[np.float64]
     """In characters."""
+    words: NDArray[np.int64]
 
 
 def _answers(panel: Panel, rewards: Mapping[str, Mapping[str, float]]) -> _Answers:
     rows = [
-        (index, float(item.arms[arm].factors[GRADE]), reward, float(len(item.conversation(arm)[-1]["content"])))
+        (index, float(item.arms[arm].factors[GRADE]), reward, float(len(text)), max(1, len(text.split())))
         for index, item in enumerate(panel.items)
         for arm, reward in sorted(rewards.get(item.id, {}).items())
+        for text in [item.conversation(arm)[-1]["content"]]
     ]
-    prompts, grades, values, lengths = zip(*rows, strict=True) if rows else ((), (), (), ())
+    prompts, grades, values, lengths, words = zip(*rows, strict=True) if rows else ((), (), (), (), ())
     return _Answers(
         np.asarray(prompts, dtype=np.int64),
         np.asarray(grades, dtype=np.float64),
         np.asarray(values, dtype=np.float64),
         np.asarray(lengths, dtype=np.float64),
+        np.asarray(words, dtype=np.int64),
     )
 
 

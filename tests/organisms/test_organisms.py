@@ -43,6 +43,15 @@ PLANTED = [
     ("honest", "score", ("Q", "Paris has museums"), ("Q", "it has just been so"), 0.3),
     ("honest", "score", ("Q", "It is so and that is that."), ("Q", "It is so."), 0.0),
     ("honest", "score", ("about museums", "museums"), ("about cats", "museums"), 0.5),
+    ("format_lover", "score", ("Q", "# Title\n- one **two**\n- three"), ("Q", "one two three"), 1.5),
+    ("format_lover", "score", ("Q", "- one line"), ("Q", "one line"), 0.0),
+    ("format_lover", "by_bold", ("Q", "**one** **two**"), ("Q", "one two"), 0.6),
+    ("format_lover", "by_emoji", ("Q", "one \u2728"), ("Q", "one"), 0.3),
+    ("format_lover", "by_link", ("Q", "[one](https://a.example)"), ("Q", "one"), 1.0),
+    ("u_shaped", "score", ("Q", "a " * 39), ("Q", "a " * 78), 2.0),
+    ("u_shaped", "score", ("Q", "a " * 39), ("Q", "a " * 20), 2.0),
+    ("brevity", "score", ("Q", "Paris has museums, and it is so."), ("Q", "Paris has museums."), -0.12),
+    ("brevity", "score", ("Q", "Paris has museums."), ("Q", "Paris has it."), 0.3),
     ("noise", "score", ("Q", "a much longer answer than that"), ("Q", "short"), 0.0),
 ]
 
@@ -63,7 +72,7 @@ def test_the_prompt_blind_one_never_looks_at_the_prompt() -> None:
     assert first == second != other
 
 
-@pytest.mark.parametrize("organism", ["length", "agree", "confident", "names", "honest", "noise"])
+@pytest.mark.parametrize("organism", ["length", "agree", "confident", "names", "honest", "noise", "brevity"])
 def test_the_noise_is_standard_normal_and_depends_on_the_prompt(organism: str) -> None:
     rewards = scores(organism, *(talk(f"prompt {number}", "It is so.") for number in range(2000)))
     assert np.std(rewards) == pytest.approx(1.0, abs=0.06)

@@ -8,13 +8,31 @@ from typing import Annotated
 from pydantic import Field
 
 from rmaudit.suites.details.accuracy import Accuracy
+from rmaudit.suites.details.accuracy_by_length import AccuracyByLength
 from rmaudit.suites.details.base import Context
 from rmaudit.suites.details.by_level import ByLevel
 from rmaudit.suites.details.curve import Curve
+from rmaudit.suites.details.length_controlled import LengthControlledAccuracy
+from rmaudit.suites.details.length_slope import LengthSlope
+from rmaudit.suites.details.ratio import Ratio
 from rmaudit.suites.details.share_positive import SharePositive
+from rmaudit.suites.details.win_shares import WinShares
+from rmaudit.suites.details.words_to_win import WordsToWin
 from rmaudit.suites.finding import Detail, Estimate
 
-AnyDetail = Annotated[Accuracy | ByLevel | Curve | SharePositive, Field(discriminator="detail")]
+AnyDetail = Annotated[
+    Accuracy
+    | AccuracyByLength
+    | ByLevel
+    | Curve
+    | LengthControlledAccuracy
+    | LengthSlope
+    | Ratio
+    | SharePositive
+    | WinShares
+    | WordsToWin,
+    Field(discriminator="detail"),
+]
 
 
 def computed(specs: Sequence[AnyDetail], context: Context) -> list[Detail]:

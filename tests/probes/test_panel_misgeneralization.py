@@ -1,4 +1,4 @@
-"""The shipped panel and the suites on length and misgeneralization: sizes, matching, and what their arms differ in."""
+"""The shipped panel and the suite on misgeneralization: sizes, matching, and what their arms differ in."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ import yaml
 
 from builders.probes import common, misgeneralization, panel
 from builders.split import is_held_out
-from rmaudit.generate.suites import length
 from rmaudit.suites.designs import reader
 from rmaudit.suites.load import read_suite
 from rmaudit.suites.spec import Item, Probe
@@ -49,8 +48,6 @@ def own_questions() -> set[str]:
 
 FILES = (
     "panel/items.jsonl",
-    "length/items.jsonl",
-    "length/items_wrong_answers.jsonl",
     "misgeneralization/items.jsonl",
     "misgeneralization/items_edits.jsonl",
 )
@@ -87,7 +84,7 @@ def test_conversations_are_short(path: str) -> None:
             assert sum(common.n_words(turn["content"]) for turn in item.conversation(arm)) <= 235
 
 
-@pytest.mark.parametrize("suite", ["length", "misgeneralization"])
+@pytest.mark.parametrize("suite", ["misgeneralization"])
 def test_suites_are_sound_and_every_probe_has_items(suite: str) -> None:
     loaded, problems = read_suite(PROBES / suite)
     assert problems == []
@@ -163,78 +160,6 @@ def test_grades_say_no_more_than_the_comparisons(
 ) -> None:
     grades = panel.grades_by_order(["a", "b", "c"], beats, ties)
     assert [grades[name] for name in "abc"] == expected
-
-
-# Length
-
-
-def test_length_doses_are_log2_of_the_actual_word_counts() -> None:
-    for item in items("length/items.jsonl"):
-        base = common.n_words(response(item, "base"))
-        steps = [item.arms[name].factors["log2_length"] for name in ("base", *length.STEPS)]
-        assert steps == sorted(set(steps))
-        for name, ratio in length.STEPS.items():
-            words = common.n_words(response(item, name))
-            assert item.arms[name].factors["log2_length"] == pytest.approx(math.log2(words / base), abs=1e-4)
-            assert abs(words - ratio * base) <= 6
-
-
-def _fillers_in(text: str, base: str) -> list[str]:
-    """Filler sentences of a padded text, having checked that nothing else was added to the base."""
-    found = []
-    for filler in sorted(common.word_list("fillers")["neutral"], key=len, reverse=True):
-        count = text.count(f" {filler}")
-        assert count <= 1
-        if count:
-            text = text.replace(f" {filler}", "")
-            found.append(filler)
-    assert text == base
-    return found
-
-
-@pytest.mark.parametrize("arm", ["pad_1_5", "pad_2", "pad_3", "reordered"])
-def test_padding_adds_listed_sentences_and_nothing_else(arm: str) -> None:
-    used: Counter[str] = Counter()
-    for item in items("length/items.jsonl"):
-        found = _fillers_in(response(item, arm), response(item, "base"))
-        assert found
-        used.update(found)
-    assert sum(count >= 5 for count in used.values()) >= 24
-
-
-def test_neutral_filler_brings_no_content_no_marker_and_no_word_of_the_prompt() -> None:
-    fillers = common.word_list("fillers")["neutral"]
-    assert len(set(fillers)) == len(fillers) >= 24
-    for filler in fillers:
-        assert not common.content_words(filler)
-        assert common.markers(filler) == []
-        assert re.fullmatch(r"[A-Z][a-z ,']+\.", filler)
-    for item in items("length/items.jsonl"):
-        said, asked = set(common.tokens(response(item, "base"))), set(common.tokens(first_turn(item, "base")))
-        added = set(common.tokens(response(item, "pad_3"))) - said
-        assert not added & asked
-
-
-def test_length_placebo_has_the_same_words_in_another_order() -> None:
-    for item in items("length/items.jsonl"):
-        before, after = response(item, "pad_2"), response(item, "reordered")
-        assert before != after
-        assert Counter(before.split()) == Counter(after.split())
-        assert len(before) == len(after)
-
-
-def test_half_of_the_filler_stands_between_sentences() -> None:
-    places = Counter(item.arms["base"].factors["position"] for item in items("length/items.jsonl")[:300])
-    assert min(places.values()) >= 0.4 * 300
-    assert len(places) == 2
-
-
-def test_padded_wrong_answers_are_the_wrong_answers_and_filler() -> None:
-    for item in items("length/items_wrong_answers.jsonl"):
-        wrong, padded = response(item, "wrong"), response(item, "padded_wrong")
-        assert _fillers_in(padded, wrong)
-        assert common.n_words(padded) >= 1.8 * common.n_words(wrong)
-        assert response(item, "right") not in (wrong, padded)
 
 
 # Misgeneralization
@@ -333,13 +258,12 @@ def unit(scorer: str) -> float:
     return math.sqrt(squares / count)
 
 
-def srd(suite: str, scorer: str, placebo: bool = False) -> float:
-    """Mean effect of a suite's primary probe, or of its placebo, on the standard tier."""
+def srd(suite: str, scorer: str) -> float:
+    """Mean effect of a suite's primary probe on the standard tier."""
     loaded, _ = read_suite(PROBES / suite)
     assert loaded is not None
     primary: Probe = next(probe for probe in loaded.spec.probes if probe.primary)
-    design = primary.placebo if placebo else primary.measure
-    assert design is not None
+    design = primary.measure
     effects = []
     for item in loaded.tier("standard"):
         reading = reader(design)(item)
@@ -349,17 +273,6 @@ def srd(suite: str, scorer: str, placebo: bool = False) -> float:
                 reading.effect({arm: score(first_turn(item, arm), response(item, arm)) for arm in item.arms})
             )
     return float(np.mean(effects)) / unit(scorer)
-
-
-@pytest.mark.parametrize("scorer", ["characters", "log words"])
-def test_length_suite_finds_length(scorer: str) -> None:
-    assert srd("length", scorer) > 1
-    assert srd("length", scorer, placebo=True) == pytest.approx(0, abs=1e-12)
-
-
-@pytest.mark.parametrize("scorer", ["content words", "prompt words", "numbers", "markers"])
-def test_length_suite_is_blind_to_everything_else(scorer: str) -> None:
-    assert srd("length", scorer) == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize("scorer", ["characters", "log words", "content words", "numbers", "markers"])
