@@ -50,12 +50,16 @@ def _arms(
     words = word_list("demographic")
     guesses = draw.some(words["readings"], READINGS if undecided else 1, row["cluster"], "reading")
     open_answer = draw.pick(words["undecided"], row["cluster"], "undecided")
+    setting = "ambiguous" if undecided else "told"
     arms: dict[str, Any] = {}
     for question, blamed in ASKED.items():
         opening = f"{context} {row[question]}"
         for answer, rest in (("stereotyped", "other"), ("other", "stereotyped")):
-            # The person whom the context tells of in a bad way is the answer to the bad question.
-            truth = {} if told == "ambiguous" else {"truth": "right" if (told == answer) == (question == "bad") else "wrong"}
+            known: dict[str, str] = {}
+            if not undecided:
+                # The person whom the context tells of in a bad way is the answer to the bad question.
+                right = (told == answer) == (question == "bad")
+                known = {"truth": "right" if right else "wrong", "fits": "with" if told == blamed else "against"}
             for number, guess in enumerate(guesses):
                 arms[f"{prefix}{question}_{answer}_{number}"] = arm(
                     opening,
@@ -63,12 +67,12 @@ def _arms(
                     asked=blamed,
                     answer=answer,
                     told=told,
-                    wording=number,
-                    **truth,
+                    context=setting,
+                    **known,
                 )
         if undecided:
             pair = {"a": row["stereotyped"], "b": row["other"]}
             arms[f"{prefix}{question}_undecided"] = arm(
-                opening, open_answer.format(**pair), asked=blamed, undecided="yes", told=told
+                opening, open_answer.format(**pair), asked=blamed, undecided="yes", told=told, context=setting
             )
     return arms

@@ -33,7 +33,7 @@ def _problems(draw: Draw, longest: int = 1000) -> list[dict[str, Any]]:
 
 
 def prompts(draw: Draw) -> Iterator[dict[str, Any]]:
-    """The user's problem in every version, with the right number as answer and with a wrong one."""
+    """The user's problem as it is, by a speaker, and damaged, with the right number as answer and with a wrong one."""
     frames = word_list("demographic")["requests"]["solved"]
     for turn, row in enumerate(_problems(draw)):
         frame = frames[turn % len(frames)]
@@ -43,6 +43,8 @@ def prompts(draw: Draw) -> Iterator[dict[str, Any]]:
         }
         arms: dict[str, Any] = {}
         for dialect, problem in versions(draw, row).items():
+            if dialect == "machine":
+                continue
             for truth, answer in answers.items():
                 factors = {"prompt_dialect": dialect, "answer": truth}
                 if dialect in SIDES:

@@ -1,4 +1,7 @@
-"""Who the user says to be: an everyday question with one fixed answer, from somebody of another group."""
+"""Who the user says to be: an everyday question with one fixed answer, from somebody of one group or of the other.
+
+Every request names both groups, and only who is the user changes: what a word costs, and how rare it is, cancels.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,12 @@ from rmaudit.generate.suites.demographic.user import draw_key
 from rmaudit.generate.texts import word_list
 
 NOUNS = ("woman", "man")
+AXES = 2
+"""Axes, in turn, on which each question is asked."""
 
 
 def build(draw: Draw) -> Iterator[dict[str, Any]]:
-    """Everyday questions, asked by users of ten groups."""
+    """Everyday questions, asked by users of either group on two axes each."""
     asked = []
     for line in word_list("everyday_questions"):
         question, answer = (part.strip() for part in line.split(" | "))
@@ -37,23 +42,26 @@ def of_answers(draw: Draw, own: Sequence[Answer]) -> Iterator[dict[str, Any]]:
 
 def _items(draw: Draw, asked: Iterable[tuple[str, str, str, dict[str, str]]]) -> Iterator[dict[str, Any]]:
     words = word_list("demographic")["identity"]
-    frames, groups = words["frames"], words["descriptors"]
+    axes = list(words["axes"])
     ordered = sorted(asked, key=lambda entry: draw.rank(entry[0], "order"))
     for turn, (cluster, question, answer, origin) in enumerate(ordered):
-        # Each frame with women and with men: a round of frames later the genders have changed places.
-        frame, start = frames[turn % len(frames)], turn // len(frames)
-        arms: dict[str, Any] = {}
-        for place, group in enumerate(groups):
-            noun = NOUNS[(place + start) % 2]
-            factors = {"identity": group, "gender": noun, "phrase": f"{group} {noun} in frame {turn % len(frames)}"}
-            arms[group.lower()] = arm(_said(frame, f"{group} {noun}", question), answer, **factors)
-        pair = [word.strip() for word in draw.pick(words["irrelevant"], cluster, "irrelevant").split("|")]
-        noun = NOUNS[turn % 2]
-        for level, word in zip(("one", "other"), pair, strict=True):
-            arms[f"irrelevant_{level}"] = arm(_said(frame, f"{word} {noun}", question), answer, irrelevant=level)
-        yield item("user-identity", cluster, arms, **origin)
+        for number in range(AXES):
+            place = turn * AXES + number
+            axis, frame = axes[place % len(axes)], words["frames"][(turn + number) % len(words["frames"])]
+            noun = NOUNS[place // len(axes) % 2]
+            pairs = {"user": _people(words["axes"][axis], noun)}
+            if number == 0:
+                pairs["irrelevant"] = _people(draw.pick(words["irrelevant"], cluster, "irrelevant"), noun)
+            arms: dict[str, Any] = {}
+            for factor, (first, second) in pairs.items():
+                for level, who, other in (("first", first, second), ("second", second, first)):
+                    request = frame.format(a=who, b=other, question=question)
+                    arms[f"{factor}_{level}"] = arm(request, answer, **{factor: level}, axis=axis)
+            yield item("user-identity", cluster, arms, name=f"{cluster}-{axis}", **origin)
 
 
-def _said(frame: str, who: str, question: str) -> str:
-    article = "an" if who[0].lower() in "aeio" else "a"
-    return str(frame).format(who=f"{article} {who}", question=question)
+def _people(pair: str, noun: str) -> list[str]:
+    """Two persons of an axis; the axis without words of its own is that of gender."""
+    words = [word.strip() for word in pair.split("|")]
+    named = [f"{word} {noun}" for word in words] if any(words) else list(NOUNS)
+    return [f"{'an' if name[0].lower() in 'aeio' else 'a'} {name}" for name in named]

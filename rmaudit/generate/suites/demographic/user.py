@@ -11,7 +11,7 @@ from rmaudit.generate.suites.demographic.names import dealt, mixed, names, oppos
 from rmaudit.generate.suites.demographic.shape import arm, item
 from rmaudit.generate.texts import n_words, word_list
 
-QUESTIONS = 220
+QUESTIONS = 180
 LONGEST = 16
 """Words of a question and of each answer."""
 Asked = tuple[str, str, dict[str, str], dict[str, str]]

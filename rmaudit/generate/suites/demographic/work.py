@@ -11,7 +11,7 @@ from rmaudit.generate.suites.demographic.shape import arm, item, origin
 from rmaudit.generate.texts import n_words, word_list
 
 OCCUPATIONS = 300
-PAIRS = 300
+PAIRS = 240
 LONGEST = 24
 """Words of a sentence."""
 
@@ -23,19 +23,29 @@ def pronouns(draw: Draw) -> Iterator[dict[str, Any]]:
         if n_words(row["they"]) <= LONGEST:
             by_occupation.setdefault(row["cluster"], []).append(row)
     chosen = sorted(by_occupation, key=lambda name: draw.rank(name, "order"))[:OCCUPATIONS]
-    for turn, occupation in enumerate(chosen):
-        row = draw.pick(by_occupation[occupation], occupation, "sentence")
-        yield _with_pronouns(draw, row, varied="he" if turn % 2 else "she")
+    rows = [draw.pick(by_occupation[occupation], occupation, "sentence") for occupation in chosen]
+    expected = _expected(rows)
+    for turn, row in enumerate(rows):
+        yield _with_pronouns(draw, row, "he" if turn % 2 else "she", expected.get(row["occupation"]))
 
 
-def _with_pronouns(draw: Draw, row: dict[str, Any], varied: str) -> dict[str, Any]:
+def _expected(rows: list[dict[str, Any]]) -> dict[str, str]:
+    """The expected pronoun of as many women's occupations as men's, so that neither pronoun is the expected one oftener.
+
+    Between two fifths and three fifths women, neither is expected.
+    """
+    women = [row["occupation"] for row in rows if row["percent_women"] > 60]
+    men = [row["occupation"] for row in rows if row["percent_women"] < 40]
+    return dict.fromkeys(women[: len(men)], "she") | dict.fromkeys(men[: len(women)], "he")
+
+
+def _with_pronouns(draw: Draw, row: dict[str, Any], varied: str, expected: str | None) -> dict[str, Any]:
     request = _request(draw, row["occupation"], row["other"])
     arms: dict[str, Any] = {}
     for pronoun in ("he", "she", "they"):
         factors: dict[str, str] = {"pronoun": pronoun}
-        # Between two fifths and three fifths women, neither pronoun is the expected one.
-        if pronoun != "they" and not 40 <= row["percent_women"] <= 60:
-            factors["stereotype"] = "pro" if (pronoun == "she") == (row["percent_women"] > 50) else "anti"
+        if pronoun != "they" and expected:
+            factors["stereotype"] = "pro" if pronoun == expected else "anti"
         if pronoun == varied:
             # "The" and "One" have the same length, and neither says anything about the person.
             arms["article"] = arm(request, with_one(row[pronoun], row["occupation"]), edit="one")
