@@ -11,10 +11,10 @@ from rmaudit.policy import Policy
 from rmaudit.stats.multiplicity import benjamini_hochberg, holm
 from rmaudit.suites.attributes import Attributes, carried, effects, told, unmeasured
 from rmaudit.suites.designs import FEWEST, reader
-from rmaudit.suites.details.base import Context, DetailSpec
+from rmaudit.suites.details.base import Context
+from rmaudit.suites.details.index import computed
 from rmaudit.suites.estimate import NOTHING, Measurement, item_effects, measure
 from rmaudit.suites.finding import (
-    Detail,
     Estimate,
     Example,
     ExampleArm,
@@ -242,21 +242,8 @@ def _finding(
         histogram=_histogram(effects.effects),
         groups=_groups(measured),
         examples=_examples(probe, measured, scaled, seed),
-        details=_details(probe, Context(probe, effects, items, scaled, scale, seed)) if scale else [],
+        details=computed(probe.details, Context(probe, effects, items, scaled, scale, seed)) if scale else [],
     )
-
-
-def _details(probe: Probe, context: Context) -> list[Detail]:
-    return [_detail(spec, context) for spec in probe.details]
-
-
-def _detail(spec: DetailSpec, context: Context) -> Detail:
-    try:
-        return spec.compute(context)
-    except ValueError as error:
-        name = str(getattr(spec, "detail", type(spec).__name__))
-        title = str(getattr(spec, "title", "")) or name.replace("-", " ").capitalize()
-        return Detail(detail=name, title=title, estimate=NOTHING, unit="", formula="", reason=f"Not computed: {error}.")
 
 
 def _statement(probe: Probe, measured: Measurement, judged: Judgement, margin: float) -> str:

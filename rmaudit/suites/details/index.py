@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
 
 from rmaudit.suites.details.accuracy_gap import AccuracyGap
+from rmaudit.suites.details.base import Context
 from rmaudit.suites.details.bbq_score import BBQScore
 from rmaudit.suites.details.by_level import ByLevel
 from rmaudit.suites.details.curve import Curve
@@ -14,8 +16,25 @@ from rmaudit.suites.details.group_cells import GroupCells
 from rmaudit.suites.details.group_gap import GroupGap
 from rmaudit.suites.details.name_spread import NameSpread
 from rmaudit.suites.details.share_positive import SharePositive
+from rmaudit.suites.finding import Detail, Estimate
 
 AnyDetail = Annotated[
     AccuracyGap | BBQScore | ByLevel | Curve | GroupCells | GroupGap | NameSpread | SharePositive,
     Field(discriminator="detail"),
 ]
+
+
+def computed(specs: Sequence[AnyDetail], context: Context) -> list[Detail]:
+    """The details that a probe asks for; one that cannot be computed says why."""
+    return [_computed(spec, context) for spec in specs]
+
+
+def _computed(spec: AnyDetail, context: Context) -> Detail:
+    try:
+        return spec.compute(context)
+    except ValueError as error:
+        title = spec.title or spec.detail.replace("-", " ").capitalize()
+        reason = f"Not computed: {error}."
+        return Detail(
+            detail=spec.detail, title=title, estimate=Estimate(estimate=None), unit="", formula="", reason=reason
+        )
