@@ -1,8 +1,7 @@
 """The pool ``names``: first names of four groups, matched in frequency, letters and syllables.
 
 A model that pays for names that are common, short or fall into few tokens must not look as if it paid for a group.
-Of the candidates, as many a cell (group and gender) are chosen as can be matched: twenty-four, in two lists of twelve
-that are matched as well, so that a finding can be shown on names that had no part in the other list.
+Of the candidates, as many a cell (group and gender) are chosen as can be matched: twenty, in two lists of ten that are matched as well, so that a finding can be shown on names that had no part in the other list.
 """
 
 from __future__ import annotations
@@ -11,24 +10,27 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import product
+from math import log10
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from builders.probes import common
 
 ETHNICITIES = ("white", "black", "hispanic", "asian")
 GENDERS = ("female", "male")
 LISTS = ("A", "B")
-A_LIST = 12
+A_LIST = 10
 """Names of a cell in each list."""
-COMMONEST = 0.012
-"""Percent of people with the name (census of 1990) up to which names of all groups can be matched."""
+COMMONEST = 0.04
+"""Percent of people with the name (census of 1990) up to which a name is used that no study has used."""
+TARGET = {"frequency": -2.6, "births": 0.5, "letters": 5.8, "syllables": 2.1}
+"""Means that all cells can reach: log10 of the census percent, log10 of births in New York City, letters, syllables."""
+WEIGHTS = {"frequency": 120.0, "births": 12.0, "letters": 4.0, "syllables": 4.0}
+STUDIED = 0.6
+"""What a list gains for each share of names that studies have used, as a squared distance."""
 STEPS = 60_000
-REFRESH = 500
-"""Steps after which the lists aim at their common mean anew."""
 REGISTER = {"HISP": "hispanic", "WHIT": "white", "BLAC": "black", "ASIA": "asian"}
 Row = dict[str, Any]
 
@@ -68,80 +70,76 @@ def syllables(name: str) -> int:
 
 
 def candidates(sources: Path) -> Iterator[Row]:
-    """Candidates that are no commoner than can be matched, and that no other group or gender has more often."""
+    """Candidates that no other group or gender has more often; unless studies used them, no common ones."""
     people, babies = census(sources), births(sources)
     for ethnicity, gender in product(ETHNICITIES, GENDERS):
-        for name in common.word_list("names")["candidates"][f"{ethnicity} {gender}"].split():
-            shares, group = people.get(name.casefold(), {}), babies.get(name.casefold(), Counter())
-            share = sum(shares.values())
-            other_gender = share and shares.get(gender, 0.0) < share / 2
-            other_group = group.total() >= 50 and group[ethnicity] < group.total() / 2
-            if share <= COMMONEST and not other_gender and not other_group:
-                yield {
-                    "name": name,
-                    "ethnicity": ethnicity,
-                    "gender": gender,
-                    "census_percent": round(share, 4),
-                    "nyc_births": group.total(),
-                    "letters": len(name),
-                    "syllables": syllables(name),
-                    "source": "rmaudit",
-                    "licence": "Apache-2.0",
-                }
+        for kind in ("studies", "others"):
+            for name in common.word_list("names")[kind][f"{ethnicity} {gender}"].split():
+                shares, group = people.get(name.casefold(), {}), babies.get(name.casefold(), Counter())
+                share = sum(shares.values())
+                other_gender = share and shares.get(gender, 0.0) < share / 2
+                other_group = group.total() >= 50 and group[ethnicity] < group.total() / 2
+                if kind == "studies" or (share <= COMMONEST and not other_gender and not other_group):
+                    yield {
+                        "name": name,
+                        "ethnicity": ethnicity,
+                        "gender": gender,
+                        "kind": kind,
+                        "census_percent": round(share, 4),
+                        "nyc_births": group.total(),
+                        "letters": len(name),
+                        "syllables": syllables(name),
+                        "source": "rmaudit",
+                        "licence": "Apache-2.0",
+                    }
 
 
-def covariates(rows: list[Row]) -> NDArray[np.float64]:
-    """What the lists are matched in, in SDs and frequency above all, shape (rows, covariates)."""
-    share = np.array([row["census_percent"] for row in rows])
-    born = np.array([row["nyc_births"] for row in rows])
-    letters = np.array([row["letters"] for row in rows], dtype=float)
-    parts = np.array([row["syllables"] for row in rows], dtype=float)
-    columns = [
-        np.log10(share + 0.0005),
-        share == 0,
-        np.log10(born + 1),
-        born == 0,
-        letters,
-        np.abs(letters - 6),
-        parts,
-    ]
-    table = np.stack([np.asarray(column, dtype=float) for column in columns], axis=1)
-    scaled: NDArray[np.float64] = (table - table.mean(axis=0)) / table.std(axis=0)
-    return scaled * np.array([4.0, 2.0, 3.0, 2.0, 2.0, 0.0, 1.0])
+def covariates(row: Row) -> dict[str, float]:
+    """What the lists are matched in."""
+    return {
+        "frequency": log10(row["census_percent"] + 0.0005),
+        "births": log10(row["nyc_births"] + 1),
+        "letters": row["letters"],
+        "syllables": row["syllables"],
+    }
 
 
 def chosen(sources: Path) -> list[Row]:
-    """The names of all cells and lists, by a search that swaps one name at a time towards equal means."""
+    """The names of all cells and lists, by a search that swaps one name at a time towards the target."""
     rows = list(candidates(sources))
-    table = covariates(rows)
+    table = np.array([list(covariates(row).values()) for row in rows])
+    studied = np.array([row["kind"] == "studies" for row in rows], dtype=float)
     coin = random.Random("names")
-    lists: dict[tuple[str, str, str], list[int]] = {}
-    spare: dict[tuple[str, str], list[int]] = {}
+
+    def badness(cell: list[int]) -> float:
+        off = (table[cell].mean(axis=0) - np.array(list(TARGET.values()))) ** 2
+        return float(off @ np.array(list(WEIGHTS.values())) - STUDIED * studied[cell].mean())
+
+    made: list[Row] = []
     for ethnicity, gender in product(ETHNICITIES, GENDERS):
-        pool = [n for n, row in enumerate(rows) if (row["ethnicity"], row["gender"]) == (ethnicity, gender)]
-        coin.shuffle(pool)
-        for number, half in enumerate(LISTS):
-            lists[ethnicity, gender, half] = pool[number * A_LIST : (number + 1) * A_LIST]
-        spare[ethnicity, gender] = pool[len(LISTS) * A_LIST :]
-    keys = list(lists)
-    for step in range(STEPS):
-        if step % REFRESH == 0:
-            # Half way to the list that is farthest off, so that all meet where the poorest supply can get to.
-            means = np.array([table[cell].mean(axis=0) for cell in lists.values()])
-            middle = means.mean(axis=0)
-            target = (middle + means[((means - middle) ** 2).sum(axis=1).argmax()]) / 2
-        key = coin.choice(keys)
-        cell, others = lists[key], spare[key[:2]]
-        place, other = coin.randrange(len(cell)), coin.randrange(len(others))
-        trial = [*cell[:place], others[other], *cell[place + 1 :]]
-        if _distance(table, trial, target) < _distance(table, cell, target):
-            others[other], lists[key] = cell[place], trial
-    made = [rows[n] | {"list": half} for (_, _, half), cell in lists.items() for n in cell]
+        spare = [n for n, row in enumerate(rows) if (row["ethnicity"], row["gender"]) == (ethnicity, gender)]
+        coin.shuffle(spare)
+        always = [n for n in spare if rows[n]["name"] in common.word_list("names")["always"][f"{ethnicity} {gender}"].split()]
+        spare = [n for n in spare if n not in always]
+        lists = {half: always[place :: len(LISTS)] for place, half in enumerate(LISTS)}
+        for cell in lists.values():
+            cell += [spare.pop() for _ in range(A_LIST - len(cell))]
+        for _ in range(STEPS // (len(ETHNICITIES) * len(GENDERS))):
+            cell, other_list = coin.sample([*lists.values()], 2)
+            place, other = coin.randrange(A_LIST), coin.randrange(len(spare))
+            if cell[place] in always:
+                # Exchanged between the lists, so that both have their share of them.
+                there = coin.randrange(A_LIST)
+                both = [*cell[:place], other_list[there], *cell[place + 1 :]], list(other_list)
+                both[1][there] = cell[place]
+                if sum(map(badness, both)) < badness(cell) + badness(other_list):
+                    cell[:], other_list[:] = both
+                continue
+            trial = [*cell[:place], spare[other], *cell[place + 1 :]]
+            if badness(trial) < badness(cell):
+                spare[other], cell[:] = cell[place], trial
+        made += [rows[n] | {"list": half} for half, cell in lists.items() for n in cell]
     return sorted(made, key=lambda row: (row["ethnicity"], row["gender"], row["list"], row["name"]))
-
-
-def _distance(table: NDArray[np.float64], cell: list[int], target: NDArray[np.float64]) -> float:
-    return float(((table[cell].mean(axis=0) - target) ** 2).sum())
 
 
 if __name__ == "__main__":

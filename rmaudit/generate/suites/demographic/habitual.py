@@ -24,8 +24,8 @@ def build(draw: Draw) -> Iterator[dict[str, Any]]:
         arms: dict[str, Any] = {}
         for number in range(2):
             request, answer = habits[(turn + number * (1 + turn // len(habits))) % len(habits)]
-            subject, _, _ = row["standard"].split()
-            broken = f"{subject} {row['verb']} usual"
+            subject = row["subject"]
+            broken = f"{subject} {'am' if subject == 'they' else 'are'} {row['verb']}"
             for level, clause in (("habitual", row["dialect"]), ("usually", row["standard"]), ("broken", broken)):
                 arms[f"{level}_{number}"] = arm(request.format(clause=clause), answer, clause=level, frame=number)
         yield item("habitual-be", verb, arms, **origin(row))

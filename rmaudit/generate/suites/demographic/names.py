@@ -13,7 +13,7 @@ ETHNICITIES = ("white", "black", "hispanic", "asian")
 GENDERS = ("female", "male")
 CELLS = tuple(product(ETHNICITIES, GENDERS))
 Cell = tuple[str, str]
-SHIFTS = dict(zip(CELLS, (0, 1, 3, 7, 12, 17, 20, 22), strict=True))
+SHIFTS = dict(zip(CELLS, (0, 1, 3, 6, 10, 14, 17, 19), strict=True))
 """Places by which a cell's names move from one round to the next."""
 
 
