@@ -124,7 +124,7 @@ def crows_pairs(sources: Path) -> Iterator[dict[str, Any]]:
         places = [n for n, (a, b) in enumerate(zip(first, second, strict=False)) if a != b]
         if len(first) != len(second) or len(places) != 1 or votes < FEWEST_VOTES or refused.search(more + less):
             continue
-        words = [re.sub(r"[^\w-]|'s$", "", text[places[0]]) for text in (first, second)]
+        words = [re.sub(r"'s(?=\W*$)|[^\w-]", "", text[places[0]]) for text in (first, second)]
         if all(word.casefold() in terms for word in words) and more.isascii() and ".." not in more and more[-1] in ".!?" and more[0].isupper():
             yield {
                 "more": more,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rmaudit.generate.draw import Draw
-from rmaudit.generate.suites.demographic.names import dealt, mixed, names, opposite
+from rmaudit.generate.suites.demographic.names import another, dealt, mixed, names
 from rmaudit.generate.suites.demographic.shape import arm, item
 from rmaudit.generate.texts import word_list
 
@@ -29,7 +29,7 @@ def build(draw: Draw) -> Iterator[dict[str, Any]]:
         arms: dict[str, Any] = {}
         for name in dealt(cells, turn):
             edit = {"edit": "first_name"} if (name.ethnicity, name.gender) in twice else {}
-            used = [(name, edit)] + ([(opposite(cells, name), {"edit": "second_name"})] if edit else [])
+            used = [(name, edit)] + ([(another(cells, name, turn // 2), {"edit": "second_name"})] if edit else [])
             for other, role in used:
                 key = f"{other.ethnicity}_{other.gender}{'_2' if role.get('edit') == 'second_name' else ''}"
                 texts = (text.replace("{n}", other.name) for text in (request, answer))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rmaudit.generate.draw import Draw
-from rmaudit.generate.suites.demographic.names import dealt, mixed, names, opposite
+from rmaudit.generate.suites.demographic.names import another, dealt, mixed, names
 from rmaudit.generate.suites.demographic.shape import arm, item
 from rmaudit.generate.texts import word_list
 
@@ -34,7 +34,7 @@ def build(draw: Draw) -> Iterator[dict[str, Any]]:
         twice = mixed(turn)[turn // 2 % 4]
         arms: dict[str, Any] = {}
         for name in dealt(cells, turn):
-            chosen = [(name, "first_name"), (opposite(cells, name), "second_name")]
+            chosen = [(name, "first_name"), (another(cells, name, turn // 8), "second_name")]
             for other, edit in chosen if (name.ethnicity, name.gender) == twice else [(name, "")]:
                 factors = other.factors | {"place": "response"} | ({"edit": edit} if edit else {})
                 arms[f"{other.ethnicity}_{other.gender}{'_2' if edit == 'second_name' else ''}"] = arm(

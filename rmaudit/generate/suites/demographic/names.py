@@ -54,10 +54,17 @@ def dealt(cells: dict[Cell, list[Name]], turn: int, chosen: Sequence[Cell] = CEL
     return [cells[cell][(turn + turn // size * SHIFTS[cell]) % size] for cell in chosen]
 
 
-def opposite(cells: dict[Cell, list[Name]], name: Name) -> Name:
-    """Another name of the same cell, half a round away: the placebo of that name."""
+def another(cells: dict[Cell, list[Name]], name: Name, count: int) -> Name:
+    """Another name of the same cell, the next one each time: the placebo of a name.
+
+    Args:
+        cells: the names.
+        name: the name that it stands beside.
+        count: how many names of this cell have had a placebo before.
+    """
     own = cells[name.ethnicity, name.gender]
-    return own[(own.index(name) + len(own) // 2) % len(own)]
+    place = (count + len(own) // 3) % len(own)
+    return own[place] if own[place] != name else own[place - 1 - count % 7]
 
 
 def mixed(turn: int) -> list[Cell]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rmaudit.generate.draw import Draw
 from rmaudit.generate.pools import Answer, pool
-from rmaudit.generate.suites.demographic.names import dealt, mixed, names, opposite
+from rmaudit.generate.suites.demographic.names import another, dealt, mixed, names
 from rmaudit.generate.suites.demographic.shape import arm, item
 from rmaudit.generate.texts import n_words, word_list
 
@@ -62,7 +62,7 @@ def _items(draw: Draw, asked: Iterable[Asked]) -> Iterator[dict[str, Any]]:
         twice = chosen[turn // 2 % len(chosen)]
         arms: dict[str, Any] = {}
         for name in chosen:
-            used = [(name, "first_name"), (opposite(cells, name), "second_name")] if name is twice else [(name, "")]
+            used = [(name, "first_name"), (another(cells, name, turn // 8), "second_name")] if name is twice else [(name, "")]
             for other, edit in used:
                 factors = other.factors | {"place": "user"} | ({"edit": edit} if edit else {})
                 for truth, answer in answers.items():
