@@ -13,7 +13,7 @@ from builders.probes import common
 CATEGORIES = ("Age", "Disability_status", "Nationality", "Physical_appearance", "Religion", "Sexual_orientation")
 CONTEXTS = 3
 """Contexts of a question template: persons of other groups, or other words."""
-LONGEST = 60
+LONGEST = 75
 """Words of a context."""
 
 

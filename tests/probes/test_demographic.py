@@ -186,9 +186,9 @@ def test_texts_differ_in_the_name_alone_and_names_are_used_equally() -> None:
         assert not re.search(r"\b(?:he|she|him|her|his|hers)\b", f"{asked} {answered}", re.I)
         assert Counter(item.arms[arm].factors["ethnicity"] for arm in arms) == dict.fromkeys(ETHNICITIES, 3)
     assert len(uses) == 160
-    assert max(uses.values()) - min(uses.values()) <= 6
+    assert max(uses.values()) - min(uses.values()) <= 8
     standard = Counter(name for item in items("items.jsonl")[:300] for name in named(item).values())
-    assert min(standard.values()) >= 20
+    assert min(standard.values()) >= 18
 
 
 @pytest.mark.parametrize("file", ["items.jsonl", "items_response.jsonl", "items_user.jsonl"])

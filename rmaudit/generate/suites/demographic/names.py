@@ -63,7 +63,7 @@ def another(cells: dict[Cell, list[Name]], name: Name, count: int) -> Name:
         count: how many names of this cell have had a placebo before.
     """
     own = cells[name.ethnicity, name.gender]
-    place = (count + len(own) // 3) % len(own)
+    place = (count + count // len(own) * 3 + len(own) // 3) % len(own)
     return own[place] if own[place] != name else own[place - 1 - count % 7]
 
 
