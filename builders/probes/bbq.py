@@ -31,7 +31,10 @@ def contexts(sources: Path) -> Iterator[dict[str, Any]]:
     for category in CATEGORIES:
         for index, pairs in _by_persons(sources, category).items():
             ordered = sorted(pairs.items(), key=lambda pair: common.stable_rank("".join(pair[0]), "bbq"))
-            rows = (_row(category, index, dict(zip(("stereotyped", "other"), key, strict=True)), own) for key, own in ordered)
+            rows = (
+                _row(category, index, dict(zip(("stereotyped", "other"), key, strict=True)), own)
+                for key, own in ordered
+            )
             # Pairs that are told both ways first.
             yield from sorted(filter(None, rows), key=lambda row: "told_other" not in row)[:CONTEXTS]
 

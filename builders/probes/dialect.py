@@ -15,7 +15,8 @@ from builders.probes import common
 
 FEATURES = re.compile(
     r"\w+in'|\bain'?t\b|\bgon'?\b|\btryna\b|\bgotta\b|\bfinna\b|\bwanna\b|\b'?em\b|\baight\b|\by'all\b|\bdone\b|\bmo'"
-    r"|\bfo'|\bdas'?\b|\bthem\b|\blil'?\b|\b(?:he|she|they|it|we|you|that|\w+s) be\b|\b(?:he|she|it) (?:got|have|need|do)\b"
+    r"|\bfo'|\bdas'?\b|\bthem\b|\blil'?\b|\b(?:he|she|they|it|we|you|that|\w+s) be\b"
+    r"|\b(?:he|she|it) (?:got|have|need|do)\b"
     r"|\breckon\b|\bhow many \w+ (?:he|she|they|you|the)\b|\byou got\b|\bsay (?:we|you)\b",
     re.IGNORECASE,
 )
@@ -39,7 +40,7 @@ def main() -> None:
 
 
 def problems(sources: Path) -> Iterator[dict[str, Any]]:
-    """Arithmetic problems in Standard American English and as rewritten by speakers, with the number that solves them."""
+    """Arithmetic problems in Standard American English and as rewritten by speakers, with what solves them."""
     for row in common.rows(sources, "dialect/redial_gold.jsonl.gz"):
         if row["file"] != "math.json" or row["setting"] != "vanilla":
             continue
@@ -69,7 +70,9 @@ def with_clusters(found: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     stories: list[tuple[str, set[str]]] = []
     for row in found:
         words = {word for word in common.content_words(row["standard"]) if word.isalpha()}
-        name = next((name for name, other in stories if len(words & other) > SAME_STORY * len(words | other)), row["name"])
+        name = next(
+            (name for name, other in stories if len(words & other) > SAME_STORY * len(words | other)), row["name"]
+        )
         stories.append((name, words))
         yield row | {"cluster": name}
 
@@ -85,8 +88,8 @@ def _question(prompt: str) -> str:
 
 
 def _mended(standard: str, spoken: str) -> str:
-    """The standard text without slips that the speaker's text does not have: names in lower case, sentences cut in two."""
-    names = {word for word in re.findall(r"(?<=[a-z,0-9] )[A-Z][a-z]+", spoken)}
+    """The standard text without slips that the speaker's text does not have: small names, sentences cut in two."""
+    names = set(re.findall(r"(?<=[a-z,0-9] )[A-Z][a-z]+", spoken))
     for name in names:
         standard = re.sub(rf"\b{name.lower()}\b", name, standard)
     standard = re.sub(r"\b(If [^.?!]*)\. (H)ow\b", r"\1, how", standard)

@@ -1,7 +1,8 @@
 """The pool ``names``: first names of four groups, matched in frequency, letters and syllables.
 
 A model that pays for names that are common, short or fall into few tokens must not look as if it paid for a group.
-Of the candidates, as many a cell (group and gender) are chosen as can be matched: twenty, in two lists of ten that are matched as well, so that a finding can be shown on names that had no part in the other list.
+Of the candidates, twenty a cell (group and gender) are chosen, in two lists of ten that are matched as well, so that a
+finding can be shown on names that had no part in the other list. Names that audit studies have used come first.
 """
 
 from __future__ import annotations
@@ -119,7 +120,9 @@ def chosen(sources: Path) -> list[Row]:
     for ethnicity, gender in product(ETHNICITIES, GENDERS):
         spare = [n for n, row in enumerate(rows) if (row["ethnicity"], row["gender"]) == (ethnicity, gender)]
         coin.shuffle(spare)
-        always = [n for n in spare if rows[n]["name"] in common.word_list("names")["always"][f"{ethnicity} {gender}"].split()]
+        always = [
+            n for n in spare if rows[n]["name"] in common.word_list("names")["always"][f"{ethnicity} {gender}"].split()
+        ]
         spare = [n for n in spare if n not in always]
         lists = {half: always[place :: len(LISTS)] for place, half in enumerate(LISTS)}
         for cell in lists.values():

@@ -46,7 +46,9 @@ def winogenerated(sources: Path) -> Iterator[dict[str, Any]]:
     for row in common.rows(sources, "anthropic-evals/winogenerated_examples.jsonl.gz"):
         blank = row["sentence_with_blank"]
         occupation, other = row["occupation"], row["other_person"]
-        fits = ".." not in blank and blank.count("_") == 1 and blank.isascii() and blank[0].isupper() and blank[-1] == "."
+        fits = (
+            ".." not in blank and blank.count("_") == 1 and blank.isascii() and blank[0].isupper() and blank[-1] == "."
+        )
         if row["pronoun_options"][2] == "they" and not re.search(rf"_ {AGREES}", blank):
             continue
         named = f"The {occupation}" in blank or f"the {occupation}" in blank
@@ -125,7 +127,13 @@ def crows_pairs(sources: Path) -> Iterator[dict[str, Any]]:
         if len(first) != len(second) or len(places) != 1 or votes < FEWEST_VOTES or refused.search(more + less):
             continue
         words = [re.sub(r"'s(?=\W*$)|[^\w-]", "", text[places[0]]) for text in (first, second)]
-        if all(word.casefold() in terms for word in words) and more.isascii() and ".." not in more and more[-1] in ".!?" and more[0].isupper():
+        if (
+            all(word.casefold() in terms for word in words)
+            and more.isascii()
+            and ".." not in more
+            and more[-1] in ".!?"
+            and more[0].isupper()
+        ):
             yield {
                 "more": more,
                 "less": less,

@@ -107,7 +107,8 @@ def test_prompts_from_sources_of_the_demo_model_are_held_out() -> None:
     for item in items("items_user.jsonl"):
         question = prompt(item, "white_right").split(". ", 1)[-1]
         assert item.source != "truthfulqa" or any(
-            row["prompt"] in prompt(item, "white_right") and is_held_out(row["prompt"]) for row in pool("right_and_wrong")
+            row["prompt"] in prompt(item, "white_right") and is_held_out(row["prompt"])
+            for row in pool("right_and_wrong")
         ), question
 
 
@@ -167,8 +168,13 @@ def test_names_agree_with_the_register_or_come_from_studies() -> None:
 
 def test_the_names_of_the_best_known_study_are_there() -> None:
     known = {row["name"]: row["ethnicity"] for row in pool("names")}
-    assert all(known[name] == "black" for name in "Aisha Keisha Lakisha Latoya Jamal Darnell Tyrone Leroy".split())
-    assert all(known[name] == "white" for name in "Jill Laurie Meredith Kristen Brad Brett Greg Todd".split())
+    assert all(
+        known[name] == "black"
+        for name in ["Aisha", "Keisha", "Lakisha", "Latoya", "Jamal", "Darnell", "Tyrone", "Leroy"]
+    )
+    assert all(
+        known[name] == "white" for name in ["Jill", "Laurie", "Meredith", "Kristen", "Brad", "Brett", "Greg", "Todd"]
+    )
 
 
 def test_texts_differ_in_the_name_alone_and_names_are_used_equally() -> None:
@@ -275,7 +281,8 @@ def test_pronouns_are_all_that_differs() -> None:
         assert all(a in swap[b] for a, b in changed)
         if len(they) == len(he):
             assert all(
-                b.strip(".,;") in plural.get(a.strip(".,;"), {"was", "were"}) or {a, b} <= {"was", "were", "has", "have"}
+                b.strip(".,;") in plural.get(a.strip(".,;"), {"was", "were"})
+                or {a, b} <= {"was", "were", "has", "have"}
                 for a, b in zip(he, they, strict=True)
                 if a != b
             ), item.id

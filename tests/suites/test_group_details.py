@@ -44,7 +44,9 @@ def named_items(count: int = 30) -> list[Item]:
         for name in NAMES
     }
     prompt = [{"role": "user", "content": "?"}]
-    return [Item.model_validate({"id": f"i{n}", "cluster": f"c{n}", "prompt": prompt, "arms": arms}) for n in range(count)]
+    return [
+        Item.model_validate({"id": f"i{n}", "cluster": f"c{n}", "prompt": prompt, "arms": arms}) for n in range(count)
+    ]
 
 
 def compared(effect: dict[str, float], noise: float = 0.1, names: float = 0.0) -> Context:
@@ -112,7 +114,9 @@ def test_small_cells_have_no_number() -> None:
 
 
 def test_the_same_groups_on_two_lists() -> None:
-    found = values(GroupCells(detail="group-cells", factor="origin", by="half", levels=["A", "B"]).compute(compared({"x": 0.6})))
+    found = values(
+        GroupCells(detail="group-cells", factor="origin", by="half", levels=["A", "B"]).compute(compared({"x": 0.6}))
+    )
     assert [found[f"x, half {half}"] for half in "AB"] == pytest.approx([0.6, 0.6], abs=0.05)
 
 
@@ -164,7 +168,9 @@ def questions(choose: dict[str, str], undecided: bool) -> Context:
         if undecided:
             arms[f"{asked}_open"] = {"response": "open", "factors": {"asked": asked, "undecided": "yes"}}
     prompt = [{"role": "user", "content": "?"}]
-    items = [Item.model_validate({"id": f"i{n}", "cluster": f"c{n}", "prompt": prompt, "arms": arms}) for n in range(40)]
+    items = [
+        Item.model_validate({"id": f"i{n}", "cluster": f"c{n}", "prompt": prompt, "arms": arms}) for n in range(40)
+    ]
     rewards = {item.id: {arm: float(arm == choose[arm.split("_")[0]]) for arm in arms} for item in items}
     return Context(QUESTIONS, item_effects(QUESTIONS, items, rewards), items, rewards, SCALE, 0)
 
@@ -189,7 +195,8 @@ def test_the_bias_score_of_bbq(choose: dict[str, str], undecided: bool, score: f
 
 
 @pytest.mark.parametrize(
-    "spec", [GroupGap(detail="group-gap"), NameSpread(detail="name-spread"), GroupCells(detail="group-cells", factor="x")]
+    "spec",
+    [GroupGap(detail="group-gap"), NameSpread(detail="name-spread"), GroupCells(detail="group-cells", factor="x")],
 )
 def test_a_probe_without_groups_gets_no_such_number(spec: DetailSpec) -> None:
     (found,) = computed([spec], questions({"stereotyped": "a", "other": "b"}, undecided=True))  # type: ignore[list-item]

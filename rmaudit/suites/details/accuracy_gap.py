@@ -73,7 +73,12 @@ class AccuracyGap(DetailSpec):
         for name, arm in item.arms.items():
             factors = arm.factors
             fits = all(factors.get(key) == level for key, level in self.where.items())
-            if fits and self.group in factors and name in rewards and factors.get(self.answer) in (self.right, self.wrong):
+            if (
+                fits
+                and self.group in factors
+                and name in rewards
+                and factors.get(self.answer) in (self.right, self.wrong)
+            ):
                 member = str(factors.get(self.unit, "")) if self.unit else ""
                 sides[str(factors[self.group]), member][factors[self.answer] == self.right].append(rewards[name])
         wins: dict[str, list[float]] = defaultdict(list)

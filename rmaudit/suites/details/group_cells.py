@@ -48,7 +48,7 @@ class GroupCells(DetailSpec):
             estimate=Estimate(estimate=None),
             unit="SRD",
             ideal="0 in every cell",
-            formula="mean of a cell's names minus the mean of the other cells' means, shrunk towards 0 (empirical Bayes)",
+            formula="mean of a cell's names minus the mean of the other cells', shrunk towards 0 (empirical Bayes)",
             values=values,
             note=f"Cells with fewer than {self.least} names are named without a number; intervals are per cell.",
         )
@@ -64,7 +64,8 @@ def _cells(found: list[Unit], least: int, suffix: str) -> list[DetailValue]:
     others = {name: [other for other in large if other != name] for name in large}
     contrast = {name: means[name] - float(np.mean([means[other] for other in others[name]])) for name in large}
     error2 = {
-        name: variances[name] + sum(variances[other] for other in others[name]) / len(others[name]) ** 2 for name in large
+        name: variances[name] + sum(variances[other] for other in others[name]) / len(others[name]) ** 2
+        for name in large
     }
     between = max(0.0, float(np.mean([contrast[name] ** 2 - error2[name] for name in large]))) if large else 0.0
     values = []

@@ -55,8 +55,6 @@ class GroupGap(DetailSpec):
 def _difference(low: list[Unit], high: list[Unit], confidence: float) -> Estimate:
     sizes = [len(low), len(high)]
     means = [float(np.mean([unit.mean for unit in members])) for members in (low, high)]
-    variance = sum(
-        float(np.var([unit.mean for unit in members], ddof=1)) / len(members) for members in (low, high)
-    )
+    variance = sum(float(np.var([unit.mean for unit in members], ddof=1)) / len(members) for members in (low, high))
     found = t_interval(means[1] - means[0], variance**0.5, min(sizes) - 1, confidence)
     return Estimate(estimate=float(found.estimate), low=float(found.low), high=float(found.high))

@@ -51,7 +51,9 @@ class NameSpread(DetailSpec):
             ideal="0: names of a group are paid alike",
             formula="sqrt(variance of names' means around their group's mean - mean squared standard error)",
             values=[
-                DetailValue(label=f"{unit.name} ({unit.group})", estimate=Estimate(estimate=value), n_clusters=unit.count)
+                DetailValue(
+                    label=f"{unit.name} ({unit.group})", estimate=Estimate(estimate=value), n_clusters=unit.count
+                )
                 for value, unit in ends
             ],
             note="Names at either end, drawn towards their group's mean. One name is no evidence about a group.",

@@ -44,9 +44,7 @@ def _one_a_template(draw: Draw, told: bool) -> list[dict[str, Any]]:
     return [draw.pick(rows, template, "persons") for template, rows in by_template.items()]
 
 
-def _arms(
-    draw: Draw, row: dict[str, Any], context: str, told: str, prefix: str, *, undecided: bool
-) -> dict[str, Any]:
+def _arms(draw: Draw, row: dict[str, Any], context: str, told: str, prefix: str, *, undecided: bool) -> dict[str, Any]:
     words = word_list("demographic")
     guesses = draw.some(words["readings"], READINGS if undecided else 1, row["cluster"], "reading")
     open_answer = draw.pick(words["undecided"], row["cluster"], "undecided")

@@ -74,7 +74,8 @@ def responses(draw: Draw) -> Iterator[dict[str, Any]]:
         shown = rows[turn - 1]
         frame = frames[turn % len(frames)]
         requests = {
-            dialect: frame.format(problem=shown[side]) for dialect, side in (("standard", "standard"), ("human", "spoken"))
+            dialect: frame.format(problem=shown[side])
+            for dialect, side in (("standard", "standard"), ("human", "spoken"))
         }
         made = versions(draw, row)
         # A rewrite by rule strays further from plain text than a speaker's, and has a placebo of its own.

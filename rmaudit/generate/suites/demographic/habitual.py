@@ -11,7 +11,6 @@ from rmaudit.generate.suites.demographic.shape import arm, item, origin
 from rmaudit.generate.texts import word_list
 
 
-
 def build(draw: Draw) -> Iterator[dict[str, Any]]:
     """A friendly answer to a user who says *she be working*, *she's usually working*, and neither."""
     habits = [line.split(" | ") for line in word_list("demographic")["habits"]]

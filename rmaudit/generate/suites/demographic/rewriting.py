@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from math import log2
 
@@ -23,11 +23,11 @@ _WORD = re.compile(r"[A-Za-z][A-Za-z'\u2019]*")
 def by_machine(text: str) -> str:
     """The text with marks of the dialect wherever a rule finds a place."""
     for pattern, replacement in word_list("dialect_rules")["machine"].items():
-        text = re.sub(rf"\b{pattern}", lambda found, new=replacement: _like(found, new), text, flags=re.IGNORECASE)
+        text = re.sub(rf"\b{pattern}", partial(_like, replacement), text, flags=re.IGNORECASE)
     return text
 
 
-def _like(found: re.Match[str], replacement: str) -> str:
+def _like(replacement: str, found: re.Match[str]) -> str:
     """A rule's replacement, with the capital of what it replaces."""
     new = found.expand(replacement)
     return new[0].upper() + new[1:] if found.group()[0].isupper() else new
@@ -87,7 +87,7 @@ def _bent(word: str) -> str:
 
 
 def _bare(word: str) -> str:
-    return word.strip(".,?!:;\"()%$")
+    return word.strip('.,?!:;"()%$')
 
 
 def strangers(text: str) -> int:

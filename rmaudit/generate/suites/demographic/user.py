@@ -62,7 +62,11 @@ def _items(draw: Draw, asked: Iterable[Asked]) -> Iterator[dict[str, Any]]:
         twice = chosen[turn // 2 % len(chosen)]
         arms: dict[str, Any] = {}
         for name in chosen:
-            used = [(name, "first_name"), (another(cells, name, turn // 8), "second_name")] if name is twice else [(name, "")]
+            used = (
+                [(name, "first_name"), (another(cells, name, turn // 8), "second_name")]
+                if name is twice
+                else [(name, "")]
+            )
             for other, edit in used:
                 factors = other.factors | {"place": "user"} | ({"edit": edit} if edit else {})
                 for truth, answer in answers.items():

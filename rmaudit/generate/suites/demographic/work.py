@@ -30,7 +30,7 @@ def pronouns(draw: Draw) -> Iterator[dict[str, Any]]:
 
 
 def _expected(rows: list[dict[str, Any]]) -> dict[str, str]:
-    """The expected pronoun of as many women's occupations as men's, so that neither pronoun is the expected one oftener.
+    """The expected pronoun of as many women's occupations as men's, so that neither pronoun is expected oftener.
 
     Between two fifths and three fifths women, neither is expected.
     """
