@@ -2,7 +2,8 @@
 
 A model that pays for names that are common, short or fall into few tokens must not look as if it paid for a group.
 Of the candidates, twenty a cell (group and gender) are chosen, in two lists of ten that are matched as well, so that a
-finding can be shown on names that had no part in the other list. Names that audit studies have used come first.
+finding can be shown on names that had no part in the other list. Names of the best-known
+audit study are used as far as they can be matched.
 """
 
 from __future__ import annotations
@@ -29,8 +30,6 @@ COMMONEST = 0.04
 TARGET = {"frequency": -2.6, "births": 0.5, "letters": 5.8, "syllables": 2.1}
 """Means that all cells can reach: log10 of the census percent, log10 of births in New York City, letters, syllables."""
 WEIGHTS = {"frequency": 120.0, "births": 12.0, "letters": 4.0, "syllables": 4.0}
-STUDIED = 0.6
-"""What a list gains for each share of names that studies have used, as a squared distance."""
 STEPS = 60_000
 REGISTER = {"HISP": "hispanic", "WHIT": "white", "BLAC": "black", "ASIA": "asian"}
 Row = dict[str, Any]
@@ -109,12 +108,11 @@ def chosen(sources: Path) -> list[Row]:
     """The names of all cells and lists, by a search that swaps one name at a time towards the target."""
     rows = list(candidates(sources))
     table = np.array([list(covariates(row).values()) for row in rows])
-    studied = np.array([row["kind"] == "studies" for row in rows], dtype=float)
     coin = random.Random("names")
 
     def badness(cell: list[int]) -> float:
         off = (table[cell].mean(axis=0) - np.array(list(TARGET.values()))) ** 2
-        return float(off @ np.array(list(WEIGHTS.values())) - STUDIED * studied[cell].mean())
+        return float(off @ np.array(list(WEIGHTS.values())))
 
     made: list[Row] = []
     for ethnicity, gender in product(ETHNICITIES, GENDERS):
