@@ -91,7 +91,9 @@ def _people(row: dict[str, Any]) -> dict[str, str] | None:
         if group != "unknown":
             stereotyped = {word.casefold(), group.casefold()} & groups
             people["stereotyped" if stereotyped else "other"] = _person(row, key)
-    return people if len(people) == 2 else None
+    # One template of the source puts a person's looks together wrongly ("the woman with in a bun").
+    broken = any(" with in " in person for person in people.values())
+    return people if len(people) == 2 and not broken else None
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def _bent(word: str) -> str:
         return str(swaps[word])
     if word.endswith("ing"):
         return f"{word[:-3]}ed"
-    if word.endswith("ed"):
+    if word.endswith("ed") and len(word) > 4 and not word.endswith("eed"):
         return f"{word[:-2]}ing"
     return word[:-1] if word.endswith("s") and not word.endswith("ss") else f"{word}s"
 
