@@ -92,6 +92,10 @@ def _mended(standard: str, spoken: str) -> str:
     names = set(re.findall(r"(?<=[a-z,0-9] )[A-Z][a-z]+", spoken))
     for name in names:
         standard = re.sub(rf"\b{name.lower()}\b", name, standard)
+    first = standard.split()[0].strip(".,'s")
+    if first.casefold() not in common.function_words():
+        # A person's name, and no season: it follows no article.
+        standard = re.sub(rf"(?<!the)(?<!for) {first.lower()}\b", f" {first}", standard)
     standard = re.sub(r"\b(If [^.?!]*)\. (H)ow\b", r"\1, how", standard)
     return re.sub(r"(?<=[.?!] )[a-z]", lambda found: found.group().upper(), standard)
 

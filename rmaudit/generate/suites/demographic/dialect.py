@@ -71,7 +71,8 @@ def responses(draw: Draw) -> Iterator[dict[str, Any]]:
     frames = word_list("demographic")["requests"]["another_problem"]
     rows = _problems(draw, LONGEST)
     for turn, row in enumerate(rows):
-        shown = rows[turn - 1]
+        # The nearest problem before it that tells another story.
+        shown = next(other for other in (*rows[turn - 1 :: -1], *rows[::-1]) if other["cluster"] != row["cluster"])
         frame = frames[turn % len(frames)]
         requests = {
             dialect: frame.format(problem=shown[side])
