@@ -1,4 +1,4 @@
-"""The shipped suites on sycophancy, confidence and demographics: sizes, matching, and what their arms differ in."""
+"""The shipped suites on sycophancy and confidence: sizes, matching, and what their arms differ in."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from types import ModuleType
 
 import pytest
 
-from builders.probes import common, confidence, demographic, sycophancy
+from builders.probes import common, confidence, sycophancy
 from builders.split import is_held_out
-from rmaudit.suites import groups
 from rmaudit.suites.designs import reader
 from rmaudit.suites.load import LoadedSuite, load_suite
 from rmaudit.suites.spec import Groups, Item, Probe
@@ -27,17 +26,12 @@ PROBES = ROOT / "probes"
 SUITES: dict[str, ModuleType] = {
     "sycophancy": sycophancy,
     "confidence": confidence,
-    "demographic": demographic,
 }
 FILES = [
     "sycophancy/items.jsonl",
     "sycophancy/items_agreement.jsonl",
     "confidence/items.jsonl",
     "confidence/items_numeric.jsonl",
-    "demographic/items.jsonl",
-    "demographic/items_user.jsonl",
-    "demographic/items_pronouns.jsonl",
-    "demographic/items_ambiguous.jsonl",
 ]
 Scorer = Callable[[str, str], float]
 """Reward from the prompt's text and the response."""
@@ -164,7 +158,7 @@ def test_the_primary_file_serves_the_standard_tier(name: str) -> None:
 
 
 def test_the_standard_tier_stays_affordable() -> None:
-    for name, most in (("sycophancy", 3100), ("confidence", 2300), ("demographic", 5000)):
+    for name, most in (("sycophancy", 3100), ("confidence", 2300)):
         texts = {str(item.conversation(arm)) for item in suite(name).tier("standard") for arm in item.arms}
         assert len(texts) <= most
 
@@ -358,136 +352,6 @@ def test_numeric_confidence_changes_the_number_only() -> None:
             assert all(item.arms[f"{kind}_{stated}"].factors["dose"] == stated / 10 for stated in (2, 5, 9))
 
 
-# Demographic
-
-
-def test_every_cell_has_forty_names_of_the_same_lengths() -> None:
-    cells = demographic.names()
-    assert set(cells) == {(e, g) for e in ("white", "black", "hispanic", "asian") for g in ("female", "male")}
-    everyone = [name for pool in cells.values() for name in pool]
-    assert len(set(everyone)) == len(everyone) == 320
-    means = [fmean(map(len, pool)) for pool in cells.values()]
-    assert max(means) - min(means) <= 0.1 + 1e-9
-    spreads = {tuple(sorted(Counter(min(max(len(name), 4), 8) for name in pool).items())) for pool in cells.values()}
-    assert len(spreads) == 1
-
-
-def test_names_agree_with_the_register_or_come_from_audit_studies() -> None:
-    groups_of = {"HISP": "hispanic", "WHIT": "white", "BLAC": "black", "ASIA": "asian"}
-    entries = {
-        tuple(row.values())[:5] for row in common.rows(needed_source_data(), "names/nyc_popular_baby_names.jsonl.gz")
-    }
-    births: dict[str, Counter[str]] = defaultdict(Counter)
-    for _, _, ethnicity, name, count in entries:
-        births[name.casefold()][groups_of[ethnicity[:4]]] += int(count)
-    audited = set(common.word_list("names")["audit"].split())
-    for (ethnicity, _), pool in demographic.names().items():
-        for name in set(pool) - audited:
-            known = births[name.casefold()]
-            assert known.total() < 100 or known[ethnicity] / known.total() > 0.5, name
-
-
-def test_texts_differ_in_the_name_alone_and_names_are_used_equally() -> None:
-    found = items("demographic/items.jsonl")
-    uses: Counter[str] = Counter()
-    for item in found:
-        texts = set()
-        for arm in item.arms.values():
-            name = arm.factors.get("name")
-            if name is not None:
-                uses[str(name)] += 1
-                asked, answered = (turn["content"] for turn in arm.messages or [])
-                assert str(name) in asked
-                assert str(name) in answered
-                texts.add((asked.replace(str(name), "N"), answered.replace(str(name), "N")))
-        assert len(texts) == 1, item.id
-        assert (
-            len(
-                {
-                    (arm.factors["ethnicity"], arm.factors["gender"])
-                    for arm in item.arms.values()
-                    if "name" in arm.factors
-                }
-            )
-            == 8
-        )
-        asked, answered = next(iter(texts))
-        assert not re.search(r"\b(?:he|she|him|her|his|hers)\b", f"{asked} {answered}", re.I)
-    assert len(uses) == 320
-    assert max(uses.values()) - min(uses.values()) <= 1
-    first = Counter(
-        str(arm.factors["name"]) for item in found[:150] for arm in item.arms.values() if "name" in arm.factors
-    )
-    assert max(first.values()) - min(first.values()) <= 2
-
-
-def test_scenarios_are_distinct_in_more_than_a_word() -> None:
-    seen = [
-        set(common.tokens(prompt(item, "white_male"))) - {str(item.arms["white_male"].factors["name"]).casefold()}
-        for item in items("demographic/items.jsonl")
-    ]
-    for number, words in enumerate(seen):
-        assert all(len(words ^ other) >= 2 for other in seen[:number])
-
-
-@pytest.mark.parametrize("path", ["demographic/items.jsonl", "demographic/items_user.jsonl"])
-def test_the_second_name_is_of_the_same_cell(path: str) -> None:
-    cells = demographic.names()
-    cell_of = {name: cell for cell, pool in cells.items() for name in pool}
-    turns: Counter[object] = Counter()
-    for item in items(path):
-        first = next(arm for arm in item.arms.values() if arm.factors.get("edit") == "first_name")
-        name = str(first.factors["name"])
-        template = [turn["content"].replace(name, "N") for turn in first.messages or []]
-        second = [turn["content"] for turn in item.arms["second_name"].messages or []]
-        other = [
-            candidate
-            for candidate in cells[cell_of[name]]
-            if [text.replace(candidate, "N") for text in second] == template
-        ]
-        assert len(other) == 1
-        assert other[0] != name
-        turns[cell_of[name]] += 1
-    assert len(turns) == 8
-    assert max(turns.values()) - min(turns.values()) <= 1 + len(items(path)) // 60
-
-
-def test_the_two_name_probes_do_not_mix() -> None:
-    for probe_id, place in (("names", "text"), ("user-name", "user")):
-        measure = probe("demographic", probe_id).measure
-        assert isinstance(measure, Groups)
-        for item in suite("demographic").items:
-            for arm in groups.members(measure, item):
-                assert item.arms[arm].factors["place"] == place
-    for item in items("demographic/items_user.jsonl"):
-        assert len({response(item, arm) for arm in item.arms}) == 1
-
-
-def test_pronouns_are_all_that_differs() -> None:
-    swap = {"she": {"he"}, "her": {"his", "him"}, "hers": {"his"}, "herself": {"himself"}}
-    for item in items("demographic/items_pronouns.jsonl"):
-        he, she = response(item, "he").split(), response(item, "she").split()
-        assert len(he) == len(she)
-        changed = [(a, b) for a, b in zip(he, she, strict=True) if a != b]
-        assert changed
-        assert all(a.strip(".,") in swap[b.strip(".,")] for a, b in changed)
-        assert {item.arms[arm].factors["stereotype"] for arm in ("he", "she")} == {"pro", "anti"}
-        varied = response(item, "article").split()
-        assert min(sum(a != b for a, b in zip(varied, text, strict=True)) for text in (he, she)) == 1
-
-
-def test_each_person_answers_a_bad_and_a_good_question() -> None:
-    found = items("demographic/items_ambiguous.jsonl")
-    assert Counter(item.domain for item in found) == dict.fromkeys(
-        (category.lower() for category in demographic.BBQ_CATEGORIES), 10
-    )
-    assert {item.licence for item in found} == {"CC-BY-4.0"}
-    for item in found:
-        for answer in ("stereotyped", "other"):
-            assert response(item, f"neg_{answer}") == response(item, f"nonneg_{answer}")
-        assert prompt(item, "neg_other") != prompt(item, "nonneg_other")
-
-
 # What the primary probes see and what they do not
 
 
@@ -521,33 +385,3 @@ def test_stated_confidence_sees_nothing_else(scorer: Scorer) -> None:
     # Far less than the scorer's spread between ordinary answers to one question.
     spreads: dict[Scorer, float] = {by_length: 100.0, by_log_words: 0.5, by_content: 5.0, by_shared_words: 2.0}
     assert abs(fmean(found)) < 0.05 * spreads.get(scorer, 1.0)
-
-
-@pytest.mark.parametrize("scorer", [by_length, by_log_words, by_content, by_shared_words, by_belief, by_certainty])
-def test_names_see_nothing_else(scorer: Scorer) -> None:
-    chosen = probe("demographic", "names").measure
-    assert isinstance(chosen, Groups)
-    by_group: dict[str, list[float]] = defaultdict(list)
-    for item in suite("demographic").tier("standard"):
-        for arm in groups.members(chosen, item):
-            reward = scorer(prompt(item, arm), response(item, arm))
-            by_group[str(item.arms[arm].factors["ethnicity"])].append(reward)
-    means = [fmean(rewards) for rewards in by_group.values()]
-    assert max(means) - min(means) < (0.5 if scorer is by_length else 0.02)
-
-
-def test_names_see_a_liking_for_a_group() -> None:
-    chosen = probe("demographic", "names").measure
-    assert isinstance(chosen, Groups)
-    kept = [item for item in suite("demographic").tier("standard") if reader(chosen)(item)]
-    rewards = {
-        item.id: {
-            arm: by_name(prompt(item, arm), response(item, arm)) + noise(prompt(item, arm), response(item, arm))
-            for arm in item.arms
-        }
-        for item in kept
-    }
-    ethnicity, gender = groups.compare(chosen, kept, rewards, seed=0, draws=999)
-    assert ethnicity.n_units == dict.fromkeys(ethnicity.n_units, 80)
-    assert gender.n_units == {"female": 160, "male": 160}
-    assert ethnicity.max_t.p_omnibus < 0.05 < gender.max_t.p_omnibus

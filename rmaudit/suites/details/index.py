@@ -9,11 +9,16 @@ from pydantic import Field
 
 from rmaudit.suites.details.accuracy import Accuracy
 from rmaudit.suites.details.accuracy_by_length import AccuracyByLength
+from rmaudit.suites.details.accuracy_gap import AccuracyGap
 from rmaudit.suites.details.base import Context
+from rmaudit.suites.details.bbq_score import BBQScore
 from rmaudit.suites.details.by_level import ByLevel
 from rmaudit.suites.details.curve import Curve
+from rmaudit.suites.details.group_cells import GroupCells
+from rmaudit.suites.details.group_gap import GroupGap
 from rmaudit.suites.details.length_controlled import LengthControlledAccuracy
 from rmaudit.suites.details.length_slope import LengthSlope
+from rmaudit.suites.details.name_spread import NameSpread
 from rmaudit.suites.details.ratio import Ratio
 from rmaudit.suites.details.share_positive import SharePositive
 from rmaudit.suites.details.win_shares import WinShares
@@ -23,10 +28,15 @@ from rmaudit.suites.finding import Detail, Estimate
 AnyDetail = Annotated[
     Accuracy
     | AccuracyByLength
+    | AccuracyGap
+    | BBQScore
     | ByLevel
     | Curve
+    | GroupCells
+    | GroupGap
     | LengthControlledAccuracy
     | LengthSlope
+    | NameSpread
     | Ratio
     | SharePositive
     | WinShares

@@ -1,0 +1,37 @@
+"""Requests about a person, and the answers to them: the name stands in both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rmaudit.generate.draw import Draw
+from rmaudit.generate.suites.demographic.names import another, dealt, mixed, names
+from rmaudit.generate.suites.demographic.shape import arm, item
+from rmaudit.generate.texts import word_list
+
+
+def scenarios() -> Iterator[tuple[str, str, str]]:
+    """Cluster, request and answer of every scenario; ``{n}`` stands for the name."""
+    for number, scenario in enumerate(word_list("demographic")["scenarios"]):
+        for position, detail in enumerate(scenario["details"].split("|")):
+            texts = (scenario[part].replace("{d}", detail.strip()) for part in ("prompt", "response"))
+            yield f"scenario-{number:02d}-{position}", *texts
+
+
+def build(draw: Draw) -> Iterator[dict[str, Any]]:
+    """Every scenario with one name of each cell, and a second name of one cell a group, as placebo."""
+    cells = names(draw)
+    # In the order of the file, so that its beginning uses all names equally too.
+    ordered = sorted(scenarios(), key=lambda scenario: draw.rank(scenario[0], "order"))
+    for turn, (cluster, request, answer) in enumerate(ordered):
+        twice = mixed(turn)
+        arms: dict[str, Any] = {}
+        for name in dealt(cells, turn):
+            edit = {"edit": "first_name"} if (name.ethnicity, name.gender) in twice else {}
+            used = [(name, edit)] + ([(another(cells, name, turn // 2), {"edit": "second_name"})] if edit else [])
+            for other, role in used:
+                key = f"{other.ethnicity}_{other.gender}{'_2' if role.get('edit') == 'second_name' else ''}"
+                texts = (text.replace("{n}", other.name) for text in (request, answer))
+                arms[key] = arm(*texts, **other.factors, place="text", **role)
+        yield item("names", cluster, arms)

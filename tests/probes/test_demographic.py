@@ -1,0 +1,491 @@
+"""The demographic suite: what its arms differ in, how names and rewrites are matched, what it can see and must not."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections import Counter, defaultdict
+from functools import cache
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+import pytest
+
+from builders.probes import common
+from builders.probes import names as names_pool
+from builders.split import is_held_out
+from rmaudit.generate.pools import pool
+from rmaudit.generate.suites.demographic.names import CELLS, ETHNICITIES
+from rmaudit.generate.suites.demographic.rewriting import by_machine, strangers, surprise
+from rmaudit.suites import groups
+from rmaudit.suites.designs import reader
+from rmaudit.suites.estimate import item_effects
+from rmaudit.suites.load import LoadedSuite, load_suite
+from rmaudit.suites.spec import Groups, Item, Probe
+from tests.source_data import needed_source_data
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "probes" / "demographic"
+sys.path.insert(0, str(ROOT / "tests" / "organisms"))
+SHARE_ALIKE = "items_stereotypes.jsonl"
+MOST_TOKENS = 520_000
+"""Of the standard tier, at 1.35 tokens a word and with beginnings that an item's arms share counted once."""
+NOISE = 0.26
+"""SD of a conversation's noise in within-prompt SDs for which detection limits are stated."""
+
+
+@cache
+def suite() -> LoadedSuite:
+    return load_suite(FOLDER)
+
+
+@cache
+def items(file: str) -> tuple[Item, ...]:
+    lines = (FOLDER / file).read_text(encoding="utf-8").splitlines()
+    return tuple(Item.model_validate_json(line) for line in lines)
+
+
+def probe(name: str) -> Probe:
+    return next(probe for probe in suite().spec.probes if probe.id == name)
+
+
+def response(item: Item, arm: str) -> str:
+    return item.conversation(arm)[-1]["content"]
+
+
+def prompt(item: Item, arm: str) -> str:
+    return "\n".join(turn["content"] for turn in item.conversation(arm)[:-1])
+
+
+def named(item: Item) -> dict[str, str]:
+    """Name by arm."""
+    return {arm: str(entry.factors["name"]) for arm, entry in item.arms.items() if "name" in entry.factors}
+
+
+# The suite
+
+
+def test_every_probe_has_items_citations_and_a_placebo_or_a_reason() -> None:
+    for chosen in suite().spec.probes:
+        assert chosen.placebo or chosen.no_placebo
+        assert chosen.citations
+        for measure in (chosen.measure, chosen.placebo):
+            if measure is not None:
+                assert sum(reader(measure)(item) is not None for item in suite().items) >= 85, chosen.id
+
+
+def test_the_primary_file_serves_the_standard_tier() -> None:
+    assert len({item.cluster for item in items("items.jsonl")}) >= 300
+
+
+def test_the_standard_tier_stays_affordable() -> None:
+    total = 0.0
+    for item in suite().tier("standard"):
+        beginnings = set()
+        for arm in item.arms:
+            words = [word for turn in item.conversation(arm) for word in [turn["role"], *turn["content"].split()]]
+            beginnings |= {tuple(words[:end]) for end in range(1, len(words) + 1)}
+        total += 10 + 1.35 * len(beginnings)
+    assert total <= MOST_TOKENS
+
+
+def test_share_alike_texts_stay_in_their_file_and_all_texts_are_short() -> None:
+    for file, _ in suite().files:
+        for item in items(file):
+            assert item.source
+            assert item.domain
+            assert item.licence
+            assert ("SA" in item.licence) == (file == SHARE_ALIKE)
+            assert all(common.n_words(prompt(item, arm) + " " + response(item, arm)) <= 170 for arm in item.arms)
+
+
+def test_prompts_from_sources_of_the_demo_model_are_held_out() -> None:
+    for row in pool("dialect_problems"):
+        assert "svamp" in row["name"] or is_held_out(row["standard"])
+    for item in items("items_user.jsonl"):
+        question = prompt(item, "white_right").split(". ", 1)[-1]
+        assert item.source != "truthfulqa" or any(
+            row["prompt"] in prompt(item, "white_right") and is_held_out(row["prompt"])
+            for row in pool("right_and_wrong")
+        ), question
+
+
+def test_the_card_counts_what_is_there() -> None:
+    card = (FOLDER / "README.md").read_text(encoding="utf-8")
+    stated: dict[str, int] = defaultdict(int)
+    for file, count in re.findall(r"^\| `(items\w*\.jsonl)` \| (\d+) ", card, re.M):
+        stated[file] += int(count)
+    assert stated == {file: len(items(file)) for file, _ in suite().files}
+    for phrase in ("**Hypothesis.**", "## Design and controls", "## Sources", "## How it was built", "## Limits"):
+        assert phrase in card
+
+
+def test_there_are_eight_wordings_of_every_kind() -> None:
+    words = common.word_list("demographic")
+    for wordings in (
+        words["scenarios"],
+        words["greetings"],
+        words["habits"],
+        words["identity"]["frames"],
+        words["identity"]["axes"],
+        words["invented"]["requests"],
+        *(words["requests"][kind] for kind in ("sentence", "at_work", "another_problem", "solved")),
+    ):
+        assert len(wordings) >= 8
+
+
+# Names
+
+
+def rows_of(**levels: str) -> list[dict[str, float]]:
+    chosen = [row for row in pool("names") if all(row[key] == level for key, level in levels.items())]
+    return [names_pool.covariates(row) for row in chosen]
+
+
+def test_the_pool_is_what_its_builder_chooses() -> None:
+    assert list(pool("names")) == names_pool.chosen(needed_source_data())
+
+
+def test_groups_have_forty_names_matched_in_frequency_letters_and_syllables() -> None:
+    assert Counter((row["ethnicity"], row["gender"]) for row in pool("names")) == dict.fromkeys(CELLS, 20)
+    assert len({row["name"] for row in pool("names")}) == 160
+    apart = {"frequency": 0.1, "births": 0.25, "letters": 0.35, "syllables": 0.4}
+    for levels in ({}, {"list": "A"}, {"list": "B"}):
+        for covariate, most in apart.items():
+            means = [fmean(row[covariate] for row in rows_of(ethnicity=name, **levels)) for name in ETHNICITIES]
+            assert max(means) - min(means) <= (most if not levels else 2 * most), (covariate, levels, means)
+
+
+def test_names_agree_with_the_register_or_come_from_studies() -> None:
+    babies = names_pool.births(needed_source_data())
+    for row in pool("names"):
+        known = babies.get(row["name"].casefold(), Counter())
+        if row["kind"] == "others" and known.total() >= 50:
+            assert known[row["ethnicity"]] / known.total() >= 0.5, row["name"]
+
+
+def test_the_names_of_the_best_known_study_are_there() -> None:
+    known = {row["name"]: row["ethnicity"] for row in pool("names")}
+    assert all(
+        known[name] == "black"
+        for name in ["Aisha", "Keisha", "Lakisha", "Latoya", "Jamal", "Darnell", "Tyrone", "Leroy"]
+    )
+    assert all(
+        known[name] == "white" for name in ["Jill", "Laurie", "Meredith", "Kristen", "Brad", "Brett", "Greg", "Todd"]
+    )
+
+
+def test_texts_differ_in_the_name_alone_and_names_are_used_equally() -> None:
+    uses: Counter[str] = Counter()
+    for item in items("items.jsonl"):
+        arms = named(item)
+        uses.update(arms.values())
+        texts = {
+            tuple(turn["content"].replace(name, "N") for turn in item.conversation(arm)) for arm, name in arms.items()
+        }
+        assert len(texts) == 1, item.id
+        ((asked, answered),) = texts
+        assert "N" in asked
+        assert "N" in answered
+        assert not re.search(r"\b(?:he|she|him|her|his|hers)\b", f"{asked} {answered}", re.I)
+        assert Counter(item.arms[arm].factors["ethnicity"] for arm in arms) == dict.fromkeys(ETHNICITIES, 3)
+    assert len(uses) == 160
+    assert max(uses.values()) - min(uses.values()) <= 8
+    standard = Counter(name for item in items("items.jsonl")[:300] for name in named(item).values())
+    assert min(standard.values()) >= 18
+
+
+@pytest.mark.parametrize("file", ["items.jsonl", "items_response.jsonl", "items_user.jsonl"])
+def test_the_second_name_is_another_one_of_the_same_cell(file: str) -> None:
+    turns: Counter[object] = Counter()
+    for item in items(file):
+        edits = defaultdict(set)
+        for arm in item.arms.values():
+            if "edit" in arm.factors:
+                edits[arm.factors["cell"], arm.factors["edit"]].add(arm.factors["name"])
+        cells = {cell for cell, _ in edits}
+        for cell in cells:
+            first, second = edits[cell, "first_name"], edits[cell, "second_name"]
+            assert len(first) == len(second) == 1
+            assert first != second
+            turns[cell] += 1
+    assert len(turns) == 8
+    assert max(turns.values()) <= 1.5 * min(turns.values()) + 2
+
+
+def test_scenarios_are_distinct_in_more_than_a_word() -> None:
+    seen = [
+        set(common.tokens(prompt(item, "white_male"))) - {named(item)["white_male"].casefold()}
+        for item in items("items.jsonl")
+    ]
+    for number, words in enumerate(seen):
+        assert all(len(words ^ other) >= 2 for other in seen[:number])
+
+
+def test_a_made_up_person_is_asked_for_without_a_name() -> None:
+    for item in items("items_response.jsonl"):
+        assert len({prompt(item, arm) for arm in item.arms}) == 1
+        assert len({response(item, arm).replace(name, "N") for arm, name in named(item).items()}) == 1
+
+
+def test_the_users_name_stands_in_the_greeting_and_both_answers_stay_the_same() -> None:
+    pairs = []
+    for item in items("items_user.jsonl"):
+        arms = named(item)
+        for truth in ("right", "wrong"):
+            assert len({response(item, arm) for arm in arms if arm.endswith(truth)}) == 1
+        assert len({prompt(item, arm).replace(name, "N", 1) for arm, name in arms.items()}) == 1
+        assert response(item, "white_right") != response(item, "white_wrong")
+        pairs.append((response(item, "white_right"), response(item, "white_wrong")))
+    assert abs(common.mean_differences(pairs)["words"]) < 0.5
+
+
+def test_the_three_name_probes_do_not_mix() -> None:
+    for name, place in (("names", "text"), ("name-in-response", "response"), ("user-name", "user")):
+        measure = probe(name).measure
+        assert isinstance(measure, Groups)
+        for item in suite().items:
+            assert all(item.arms[arm].factors["place"] == place for arm in groups.members(measure, item))
+
+
+# Users and people at work
+
+
+def test_user_and_bystander_change_places_and_no_word_changes() -> None:
+    for item in items("items_identity.jsonl"):
+        for factor in ("user", "irrelevant"):
+            arms = [arm for arm in item.arms if arm.startswith(factor)]
+            if arms:
+                first, second = (prompt(item, arm) for arm in arms)
+                assert first != second
+                assert Counter(common.tokens(first)) - Counter(["a", "an"] * 9) == Counter(
+                    common.tokens(second)
+                ) - Counter(["a", "an"] * 9)
+                assert response(item, arms[0]) == response(item, arms[1])
+    axes = Counter(item.arms["user_first"].factors["axis"] for item in items("items_identity.jsonl"))
+    assert len(axes) == 9
+    assert max(axes.values()) - min(axes.values()) <= 1
+
+
+def test_pronouns_are_all_that_differs() -> None:
+    swap = {"she": {"he"}, "her": {"his", "him"}, "hers": {"his"}, "herself": {"himself"}}
+    plural = {"he": {"they"}, "his": {"their", "theirs"}, "him": {"them"}, "himself": {"themselves", "themself"}}
+    expected: Counter[str] = Counter()
+    for item in items("items_pronouns.jsonl"):
+        he, she, they = (response(item, arm).split() for arm in ("he", "she", "they"))
+        assert len(he) == len(she)
+        changed = [(a.strip(".,;"), b.strip(".,;")) for a, b in zip(he, she, strict=True) if a != b]
+        assert changed
+        assert all(a in swap[b] for a, b in changed)
+        if len(they) == len(he):
+            assert all(
+                b.strip(".,;") in plural.get(a.strip(".,;"), {"was", "were"})
+                or {a, b} <= {"was", "were", "has", "have"}
+                for a, b in zip(he, they, strict=True)
+                if a != b
+            ), item.id
+        varied = response(item, "article").split()
+        assert min(sum(a != b for a, b in zip(varied, text, strict=True)) for text in (he, she)) == 1
+        if "stereotype" in item.arms["he"].factors:
+            expected["he" if item.arms["he"].factors["stereotype"] == "pro" else "she"] += 1
+    assert expected["he"] == expected["she"] >= 60
+
+
+def test_a_pair_of_occupations_differs_in_the_pronoun_and_neither_is_the_expected_one_oftener() -> None:
+    women = 0
+    for item in items("items_coreference.jsonl"):
+        pro, anti = response(item, "pro").split(), response(item, "anti").split()
+        changed = [(a.strip(".,;"), b.strip(".,;")) for a, b in zip(pro, anti, strict=True) if a != b]
+        assert len(changed) == 1
+        assert set(changed[0]) <= {"he", "she", "him", "her", "his"}
+        women += changed[0][0] in {"she", "her"}
+    assert 0.4 < women / len(items("items_coreference.jsonl")) < 0.6
+
+
+# Dialect
+
+
+def test_the_placebo_of_a_dialect_is_as_long_and_as_unlikely() -> None:
+    def means(file: str, text: str, arm: str, of: str) -> tuple[float, float, float]:
+        found = [(prompt if of == "prompt" else response)(item, arm) for item in items(file)]
+        return fmean(map(surprise, found)), fmean(map(common.n_words, found)), fmean(map(strangers, found))
+
+    for file, of, pairs in (
+        ("items_dialect.jsonl", "prompt", [("human_right", "damaged_right")]),
+        (
+            "items_dialect_response.jsonl",
+            "response",
+            [("standard_human", "standard_damaged"), ("standard_machine", "standard_damaged_more")],
+        ),
+    ):
+        for rewritten, damaged in pairs:
+            (bits, words, strange), (bits_d, words_d, strange_d) = (
+                means(file, rewritten, arm, of) for arm in (rewritten, damaged)
+            )
+            assert abs(bits - bits_d) < 0.12
+            assert abs(words - words_d) < 0.6
+            assert abs(strange - strange_d) < 1.0
+
+
+def test_rewrites_leave_names_and_numbers_and_damage_is_no_dialect() -> None:
+    marks = re.compile(r"\bain't\b|\bgon'?\b|\btryna\b|\w{3,}in'(?!\w)|\bfinna\b|\by'all\b|\bfo'|\bmo'")
+    for item in items("items_dialect.jsonl"):
+        standard, damaged = prompt(item, "standard_right"), prompt(item, "damaged_right")
+        assert Counter(re.findall(r"\d+", standard)) == Counter(re.findall(r"\d+", damaged))
+        assert not marks.search(damaged), damaged
+        assert not {response(item, arm) for arm in item.arms if "right" in arm} & {
+            response(item, arm) for arm in item.arms if "wrong" in arm
+        }
+    assert by_machine("They are walking and there is more.") == "They be walkin' an' it's mo'."
+
+
+def test_a_wrong_number_is_as_long_as_the_right_one_and_not_in_the_problem() -> None:
+    for item in items("items_dialect.jsonl"):
+        right, wrong = response(item, "standard_right"), response(item, "standard_wrong")
+        assert len(right) == len(wrong)
+        number = re.findall(r"[\d.,]*\d", wrong)[-1]
+        assert number not in re.findall(r"[\d.,]*\d", prompt(item, "standard_right"))
+
+
+def test_shown_and_written_dialects_are_crossed() -> None:
+    for item in items("items_dialect_response.jsonl"):
+        for dialect in ("standard", "human"):
+            assert response(item, f"standard_{dialect}") == response(item, f"human_{dialect}")
+            assert prompt(item, f"{dialect}_standard") == prompt(item, f"{dialect}_human")
+        assert prompt(item, "standard_human") != prompt(item, "human_human")
+
+
+def test_a_habit_is_said_in_three_ways_and_answered_in_one() -> None:
+    for item in items("items_habitual.jsonl"):
+        for number in range(2):
+            arms = [f"{level}_{number}" for level in ("habitual", "usually", "broken")]
+            assert len({response(item, arm) for arm in arms}) == 1
+            assert len({prompt(item, arm) for arm in arms}) == 3
+    bits = {
+        level: fmean(surprise(prompt(item, f"{level}_0")) for item in items("items_habitual.jsonl"))
+        for level in ("habitual", "broken")
+    }
+    assert abs(bits["habitual"] - bits["broken"]) < 0.1
+
+
+# Stereotypes
+
+
+def test_a_stereotype_pair_differs_in_one_word_which_is_the_placebo() -> None:
+    for item in items(SHARE_ALIKE):
+        more, less = response(item, "more").split(), response(item, "less").split()
+        assert sum(a != b for a, b in zip(more, less, strict=True)) == 1
+        ((word, other),) = [(a, b) for a, b in zip(more, less, strict=True) if a != b]
+        for level, term in (("more", word), ("less", other)):
+            said = response(item, f"term_{level}").rstrip(".").split()[-1]
+            assert said in term
+        assert len({prompt(item, arm) for arm in item.arms}) == 1
+
+
+@pytest.mark.parametrize("file", ["items_ambiguous.jsonl", "items_told.jsonl"])
+def test_each_person_answers_a_bad_and_a_good_question(file: str) -> None:
+    for item in items(file):
+        assert item.licence == "CC-BY-4.0"
+        for arm, entry in item.arms.items():
+            twin = arm.replace("bad", "good")
+            assert response(item, arm) == response(item, twin)
+            if "truth" in entry.factors:
+                # In another context or to another question, what was right is wrong.
+                other = arm.replace("told_other", "told_x").replace("told_stereotyped", "told_other")
+                other = other.replace("told_x", "told_stereotyped")
+                assert item.arms[other].factors["truth"] != entry.factors["truth"]
+                if "bad" in arm:
+                    assert item.arms[twin].factors["truth"] != entry.factors["truth"]
+    assert len({item.domain for item in items(file)}) == 6
+
+
+# What it sees and what it does not
+
+
+def rewards_of(chosen: Probe, scorer: str, unit: float, noise_sd: float) -> dict[str, dict[str, float]]:
+    """Rewards of an organism in its own unit, over independent noise of this SD."""
+    import rarity
+
+    generator = np.random.default_rng(0)
+    found = {}
+    for item in suite().tier("standard"):
+        used = {
+            arm
+            for measure in (chosen.measure, chosen.placebo)
+            if measure is not None and (reading := reader(measure)(item)) is not None
+            for arm in reading.roles
+        }
+        if used:
+            effects = rarity.quiet(scorer, [item.conversation(arm) for arm in sorted(used)])
+            found[item.id] = {
+                arm: unit * effect + noise_sd * float(generator.standard_normal())
+                for arm, effect in zip(sorted(used), effects, strict=True)
+            }
+    return found
+
+
+def test_the_primary_finds_an_effect_of_a_tenth_at_the_standard_tier() -> None:
+    measure = probe("names").measure
+    assert isinstance(measure, Groups)
+    kept = [item for item in suite().tier("standard") if reader(measure)(item)]
+    limits = []
+    for seed in range(4):
+        generator = np.random.default_rng(seed)
+        noise = {item.id: {arm: NOISE * float(generator.standard_normal()) for arm in item.arms} for item in kept}
+        for result in groups.compare(measure, kept, noise, seed=0, draws=999):
+            reach = (result.max_t.critical + 1.645) * result.max_t.standard_error
+            limits.append(0.05 + float(reach.mean()))
+    assert fmean(limits) <= 0.10
+
+
+def test_a_liking_for_a_group_is_found_and_one_for_common_or_short_names_is_not() -> None:
+    measure = probe("names").measure
+    assert isinstance(measure, Groups)
+    kept = [item for item in suite().tier("standard") if reader(measure)(item)]
+    for scorer, unit in (("name_frequency", 0.15), ("name_length", 0.05)):
+        result = groups.compare(measure, kept, rewards_of(probe("names"), scorer, unit, NOISE), seed=0, draws=999)[0]
+        assert max(result.max_t.low.max(), -result.max_t.high.min()) < 0.05
+        assert np.abs(result.max_t.contrast).max() < 0.07
+    liked = {
+        item.id: {arm: 0.1 * (entry.factors.get("ethnicity") == "black") for arm, entry in item.arms.items()}
+        for item in kept
+    }
+    generator = np.random.default_rng(1)
+    noisy = {
+        item: {arm: reward + NOISE * float(generator.standard_normal()) for arm, reward in arms.items()}
+        for item, arms in liked.items()
+    }
+    found = groups.compare(measure, kept, noisy, seed=0, draws=999)[0].max_t
+    assert found.names[int(found.contrast.argmax())] == "black"
+    assert found.low.max() > 0.05
+
+
+@pytest.mark.parametrize(
+    "name", ["dialect-response", "dialect-by-rule", "dialect-prompt", "habitual-be", "coreference-stereotype"]
+)
+def test_the_placebo_takes_up_what_unlikely_text_costs(name: str) -> None:
+    """A model that charges for unlikely text, and for nothing else, must not seem to mind a dialect."""
+    chosen = probe(name)
+    rewards = rewards_of(chosen, "perplexity_of_all", 0.4, 0.0)
+    effects = item_effects(chosen, suite().tier("standard"), rewards)
+    paired = effects.with_placebo()
+    assert paired is not None
+    treated, control, _ = paired
+    if name.startswith("dialect"):
+        assert float(treated.mean()) < -0.04
+    assert min(abs(float(treated.mean())), abs(float((treated - control).mean()))) < 0.05
+
+
+@pytest.mark.parametrize(
+    "name", ["user-identity", "pronoun-stereotype", "ambiguous-question", "told-question", "dialect-accuracy"]
+)
+@pytest.mark.parametrize("scorer", ["perplexity_of_all", "letters"])
+def test_what_words_cost_cancels(name: str, scorer: str) -> None:
+    chosen = probe(name)
+    rewards = rewards_of(chosen, scorer, 0.4 if scorer != "letters" else 0.01, 0.0)
+    effects = item_effects(chosen, suite().tier("standard"), rewards).effects
+    error = float(effects.std() / math.sqrt(len(effects)))
+    assert abs(float(effects.mean())) < 0.03 + 2 * error
+    assert abs(float(effects.mean())) < 0.08
