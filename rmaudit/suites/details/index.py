@@ -7,13 +7,36 @@ from typing import Annotated
 
 from pydantic import Field
 
+from rmaudit.suites.details.accuracy import Accuracy
 from rmaudit.suites.details.base import Context
+from rmaudit.suites.details.by_arm_level import ByArmLevel
 from rmaudit.suites.details.by_level import ByLevel
 from rmaudit.suites.details.curve import Curve
+from rmaudit.suites.details.overconfidence import Overconfidence
+from rmaudit.suites.details.own_errors import OwnErrors
+from rmaudit.suites.details.percentile import Percentile
+from rmaudit.suites.details.prompt_dependence import PromptDependence
+from rmaudit.suites.details.proper_score import ProperScore
+from rmaudit.suites.details.rank_flips import RankFlips
 from rmaudit.suites.details.share_positive import SharePositive
+from rmaudit.suites.details.variance_shares import VarianceShares
 from rmaudit.suites.finding import Detail, Estimate
 
-AnyDetail = Annotated[ByLevel | Curve | SharePositive, Field(discriminator="detail")]
+AnyDetail = Annotated[
+    Accuracy
+    | ByArmLevel
+    | ByLevel
+    | Curve
+    | Overconfidence
+    | OwnErrors
+    | Percentile
+    | PromptDependence
+    | ProperScore
+    | RankFlips
+    | SharePositive
+    | VarianceShares,
+    Field(discriminator="detail"),
+]
 
 
 def computed(specs: Sequence[AnyDetail], context: Context) -> list[Detail]:
