@@ -34,7 +34,7 @@ class Fact:
     def said(self, *, truly: bool) -> str:
         """The right or the wrong answer as a clause that can stand alone."""
         clause = self.right if truly else self.wrong
-        return f"The answer is {clause}" if self.is_number else clause
+        return f"The result is {clause}" if self.is_number else clause
 
 
 def facts(draw: Draw) -> list[Fact]:

@@ -8,9 +8,9 @@ from rmaudit.generate.draw import Draw
 from rmaudit.generate.suites.confidence.facts import Fact, facts, item
 from rmaudit.generate.texts import n_words, word_list
 
-ITEMS = 200
-STATED = (0, 2, 5, 7, 9)
-"""Confidence out of ten."""
+ITEMS = 240
+STATED = (1, 3, 5, 7, 9)
+"""Confidence out of ten: even steps about the middle, so that a proper score has no slope over right and wrong."""
 LONGEST_PROMPT = 26
 """Words of a question: every arm repeats it."""
 

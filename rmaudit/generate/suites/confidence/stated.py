@@ -1,4 +1,4 @@
-"""Right and wrong answers, each said surely and unsurely, and the right one also in neutral wordings."""
+"""Right and wrong answers, each said surely, unsurely and in neutral wordings of the same length."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from rmaudit.generate.texts import word_list
 ITEMS = 800
 WORDINGS = 3
 """Ways to be sure, and to be unsure, in each item."""
+NEUTRAL = 2
+"""How many of them come with their neutral wordings."""
 PLACES = ("prefix", "suffix", "prefix", "mid")
 """Where the words of an item stand, in turn; all of an item's stand in one place."""
 
@@ -56,24 +58,24 @@ def _arms(fact: Fact, place: str, chosen: list[Wording]) -> dict[str, Any]:
     arms: dict[str, Any] = {}
     for number, wording in enumerate(chosen, 1):
         for truly in (True, False):
+            truth = "right" if truly else "wrong"
+            shared = {"correct": "yes" if truly else "no", "position": place}
             for level, text in (("high", wording.sure), ("low", wording.unsure)):
-                truth = "right" if truly else "wrong"
                 factors = {
-                    "correct": "yes" if truly else "no",
                     "confidence": level,
-                    "truth": "yes" if truly else "no",
+                    "truth": shared["correct"],
                     "certainty": "yes" if level == "high" else "no",
                     "wording": level,
                     "mix": f"{truth}_{level}",
                     "marker": marker(text),
-                    "position": place,
                 }
-                arms[f"{truth}_{level}_{number}"] = {
-                    "response": in_wording(text, fact, truly=truly),
-                    "factors": factors,
-                }
-        for edit in ("neutral_a", "neutral_b"):
-            text = in_wording(getattr(wording, edit), fact, truly=True)
-            factors = {"correct": "yes", "edit": edit, "wording": "neutral", "position": place}
-            arms[f"right_{edit}_{number}"] = {"response": text, "factors": factors}
+                arms[f"{truth}_{level}_{number}"] = _arm(text, fact, truly, shared | factors)
+            if number <= NEUTRAL:
+                for edit, text in (("neutral_a", wording.neutral_a), ("neutral_b", wording.neutral_b)):
+                    factors = {"edit": edit, "wording": "neutral"}
+                    arms[f"{truth}_{edit}_{number}"] = _arm(text, fact, truly, shared | factors)
     return arms
+
+
+def _arm(wording: str, fact: Fact, truly: bool, factors: dict[str, str]) -> dict[str, Any]:
+    return {"response": in_wording(wording, fact, truly=truly), "factors": factors}
