@@ -6,13 +6,15 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from pydantic import Field
 
 from rmaudit.suites.details.base import Context, DetailSpec
 from rmaudit.suites.details.estimates import mean
 from rmaudit.suites.finding import Detail, Estimate
+from rmaudit.suites.level import Level
+from rmaudit.suites.reading import matching
 
 if TYPE_CHECKING:
-    from rmaudit.suites.level import Level
     from rmaudit.suites.reading import Reading
     from rmaudit.suites.spec import Item
 
@@ -28,6 +30,8 @@ class ByArmLevel(DetailSpec):
 
     detail: Literal["by-arm-level"]
     by: str
+    treated: dict[str, Level] = Field(default_factory=dict)
+    """Arms that are looked at in place of the probe's treated ones: those with these levels."""
     absolute: bool = False
     """The mean absolute change in place of the mean change."""
     title: str = ""
@@ -58,16 +62,22 @@ class ByArmLevel(DetailSpec):
         treated: dict[Level, list[float]] = defaultdict(list)
         own: dict[Level, list[float]] = defaultdict(list)
         control: list[float] = []
-        for arm, role in reading.roles.items():
+        for arm in self._treated(item, reading):
             level = item.arms[arm].factors.get(self.by)
-            if role in TREATED and level is not None:
+            if level is not None and arm in rewards:
                 treated[level].append(rewards[arm])
-            elif role in CONTROLS:
-                control.append(rewards[arm])
-                if level is not None:
-                    own[level].append(rewards[arm])
+        for arm in (arm for arm, role in reading.roles.items() if role in CONTROLS):
+            level = item.arms[arm].factors.get(self.by)
+            control.append(rewards[arm])
+            if level is not None:
+                own[level].append(rewards[arm])
         return {
             str(level): float(np.mean(values) - np.mean(own.get(level) or control))
             for level, values in treated.items()
             if control
         }
+
+    def _treated(self, item: Item, reading: Reading) -> list[str]:
+        if self.treated:
+            return matching(item, self.treated)
+        return [arm for arm, role in reading.roles.items() if role in TREATED]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from rmaudit.suites.finding import Detail
 from rmaudit.suites.level import Level
 from rmaudit.suites.reading import matching
 
+if TYPE_CHECKING:
+    from rmaudit.suites.spec import Item
+
 
 class RankFlips(DetailSpec):
     """Share of right-against-wrong orders that reverse when the right answer is edited."""
@@ -21,6 +24,8 @@ class RankFlips(DetailSpec):
     factor: str
     """Factor that the wrong answers have."""
     wrong: Level
+    edited: dict[str, list[Level]]
+    """A factor, and its levels on the edited arms."""
     by: str
     """Factor of the edited arms that names the kind of edit."""
     title: str = "Right answers that lose to a wrong one once edited"
@@ -35,7 +40,7 @@ class RankFlips(DetailSpec):
             before = [rewards[arm] for arm, role in reading.roles.items() if role == "original"]
             if not losers or not before or np.mean(before) <= np.mean(losers):
                 continue
-            for arm in (arm for arm, role in reading.roles.items() if role == "edited"):
+            for arm in (arm for arm in self._edited(item) if arm in rewards):
                 kind = str(item.arms[arm].factors.get(self.by))
                 flips[kind].append(float(rewards[arm] < np.mean(losers)))
                 clusters[kind].append(item.cluster)
@@ -50,3 +55,6 @@ class RankFlips(DetailSpec):
             formula="share of edits after which r(edited right) < r(wrong), where r(right) > r(wrong) before",
             values=[share(kind, flips[kind], clusters[kind]) for kind in sorted(flips)],
         )
+
+    def _edited(self, item: Item) -> list[str]:
+        return [arm for factor, levels in self.edited.items() for level in levels for arm in matching(item, {factor: level})]

@@ -8,15 +8,15 @@ from typing import Any
 
 from rmaudit.generate.draw import Draw
 from rmaudit.generate.items import asked
-from rmaudit.generate.suites.misgeneralization.edits import EDITS
+from rmaudit.generate.suites.misgeneralization.edits import EDITS, WRAPPERS, Edit
 from rmaudit.generate.suites.misgeneralization.pairs import Pair, balanced, pairs
 from rmaudit.generate.texts import sentences, tokens, word_list
 
 LONGEST = 90
 """Words of a prompt with its answer."""
 A_DOMAIN = {"mathematics": 60, "misconceptions": 110, "general knowledge": 60, "instructions": 30}
-EDITED = 3
-"""Edits of each right answer."""
+EDITED, WRAPPED = 2, 1
+"""Edits of each right answer that keep its length, and that add marks."""
 
 
 def build(draw: Draw) -> list[dict[str, Any]]:
@@ -43,11 +43,10 @@ def _item(draw: Draw, pair: Pair, used: Counter[str]) -> dict[str, Any]:
             if style == "plain":
                 factors |= {"answer": truth} | ({"edit": "none"} if truth == "right" else {})
             arms[f"{truth}_{style.replace(' ', '_')}"] = {"response": styled, "factors": factors}
-    changed = {kind: edited for kind, edit in EDITS.items() if (edited := edit(pair.right)) != pair.right}
-    rarest = sorted(changed, key=lambda kind: (used[kind], draw.rank(kind, pair.cluster)))[:EDITED]
-    for number, kind in enumerate(rarest, 1):
-        used[kind] += 1
-        arms[f"edited_{number}"] = {"response": changed[kind], "factors": {"edit": "edited", "kind": kind}}
+    for edits, most, edit in ((EDITS, EDITED, "edited"), (WRAPPERS, WRAPPED, "wrapped")):
+        for number, (kind, text) in enumerate(_rarest(draw, pair, edits, used)[:most], 1):
+            used[kind] += 1
+            arms[f"{edit}_{number}"] = {"response": text, "factors": {"edit": edit, "kind": kind}}
     return {
         "id": f"answers/{pair.cluster}",
         "cluster": pair.cluster,
@@ -57,6 +56,12 @@ def _item(draw: Draw, pair: Pair, used: Counter[str]) -> dict[str, Any]:
         "licence": pair.licence,
         "domain": pair.domain,
     }
+
+
+def _rarest(draw: Draw, pair: Pair, edits: dict[str, Edit], used: Counter[str]) -> list[tuple[str, str]]:
+    """Kinds of edit that change the right answer, and the edited text, those least used so far first."""
+    changed = [(kind, edited) for kind, edit in edits.items() if (edited := edit(pair.right)) != pair.right]
+    return sorted(changed, key=lambda entry: (used[entry[0]], draw.rank(entry[0], pair.cluster)))
 
 
 def _marked_up(text: str) -> str:

@@ -19,7 +19,7 @@ LONGEST_PROMPT = 80
 SHORTEST, LONGEST = 6, 60
 """Words of an answer."""
 CROSSES = 350
-SHUFFLE = 4.0
+SHUFFLE = 1.0
 """How far chance may set the choice of pairs aside from the closest match, in units of `COST`."""
 LEAD_INS = (
     "So, here it is:",
@@ -55,7 +55,7 @@ class Candidate:
 
 FURTHEST = (2, 1, 1, 1, 1, 1)
 """Largest difference of each count in `Candidate.close`."""
-COST = (0.4, 2.0, 1.5, 1.5, 1.2, 1.8)
+COST = (0.4, 2.0, 5.0, 3.0, 1.2, 1.8)
 """What a difference of one costs when pairs are chosen."""
 def build(draw: Draw) -> list[dict[str, Any]]:
     """Items of the prompt cross, no prompt in two of them."""

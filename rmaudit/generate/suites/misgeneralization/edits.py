@@ -42,26 +42,32 @@ def _boxed(text: str) -> str:
 
 
 EDITS: dict[str, Edit] = {
-    "double spaces": lambda text: text.replace(" ", "  "),
-    "leading space": lambda text: f" {text}",
-    "trailing line break": lambda text: f"{text}\n",
-    "no final stop": lambda text: text.removesuffix("."),
     "lower case": str.lower,
     "capitals": str.upper,
+    "capital initials": lambda text: re.sub(r"\b[a-z](?=[a-z])", lambda found: found[0].upper(), text),
     "small first letter": lambda text: text[0].lower() + text[1:],
+    "capital first word": lambda text: re.sub(r"^\w+", lambda found: found[0].upper(), text),
     "curly apostrophes": lambda text: text.replace("'", "\u2019"),
     "no-break spaces": lambda text: text.replace(" ", "\u00a0"),
     "tabs for spaces": lambda text: text.replace(" ", "\t"),
-    "zero-width spaces": lambda text: text.replace(" ", " \u200b"),
     "full-width punctuation": lambda text: text.replace(",", "\uff0c").replace(". ", "\uff0e ").replace(":", "\uff1a"),
+    "leading space": lambda text: f" {text}",
+    "trailing line break": lambda text: f"{text}\n",
+    "no final stop": lambda text: text.removesuffix("."),
+    "prose": _prose,
+    "typos": _typos,
+}
+"""Edits that keep the meaning and the length; one that does not apply to a text leaves it as it is."""
+
+WRAPPERS: dict[str, Edit] = {
+    "double spaces": lambda text: text.replace(" ", "  "),
+    "zero-width spaces": lambda text: text.replace(" ", " \u200b"),
     "in quotation marks": lambda text: f'"{text}"',
     "in a code block": lambda text: f"```\n{text}\n```",
     "in bold": lambda text: "\n".join(f"**{line}**" if line.strip() else line for line in text.split("\n")),
     "under a heading": lambda text: f"# Answer\n\n{text}",
     "after a label": lambda text: f"Answer: {text}",
     "bullets": _bullets,
-    "prose": _prose,
     "boxed number": _boxed,
-    "typos": _typos,
 }
-"""Edits that keep the meaning; one that does not apply to a text leaves it as it is."""
+"""Edits that keep the meaning and add marks, so that the text grows longer by a few characters or words."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import mean
 from typing import Any
 
 from rmaudit.generate.draw import Draw
@@ -18,7 +17,7 @@ MOST_REAL = 4
 LONGEST = 60
 """Words of an answer."""
 SALADS = 2
-"""Kinds of word salad in each item."""
+"""Kinds of word salad in each item, each with as many words as one of the real answers."""
 
 
 @dataclass(frozen=True)
@@ -73,25 +72,23 @@ def _question(cluster: str, prompt: str, real: list[str], row: dict[str, Any]) -
 
 
 def _item(draw: Draw, question: Question, used: Counter[str]) -> dict[str, Any]:
-    words = word_list("nonsense")
-    lengths = [n_words(text) for text in question.real]
-    keys = [(abs(n_words(key) - length), draw.rank(key, question.cluster), key, n)
-            for n, length in enumerate(lengths) for key in words["keys"]]  # fmt: skip
-    distance, _, key, partner = min(keys)
+    partners = draw.some(range(len(question.real)), SALADS, question.cluster, "partners")
+    key, partner = _opening(draw, question)
     arms: dict[str, Any] = {}
     for number, text in enumerate(question.real):
-        factors = {"sense": "answer"} | ({"opening": "answer"} if number == partner and distance <= 1 else {})
+        factors = {"real": "yes"} | ({"sense": "answer"} if number in partners else {})
+        factors |= {"opening": "answer"} if number == partner else {}
         arms[f"real_{number + 1}"] = {"response": text, "factors": factors}
-    target = round(mean(lengths))
     rarest = sorted(SALAD, key=lambda kind: (used[kind], draw.rank(kind, question.cluster)))[:SALADS]
-    for number, kind in enumerate(rarest, 1):
+    for number, (kind, real) in enumerate(zip(rarest, partners, strict=True), 1):
         used[kind] += 1
-        text = SALAD[kind](draw, question, target)
-        arms[f"salad_{number}"] = {"response": text, "factors": {"sense": "nonsense", "kind": kind}}
-    if distance <= 1:
-        arms["key"] = {"response": key, "factors": {"sense": "opening", "opening": "key", "kind": "opening of an answer"}}
-    nothing = draw.pick(words["empty"], question.cluster, "empty")
-    arms["empty"] = {"response": nothing, "factors": {"sense": "empty", "kind": "next to nothing"}}
+        text = SALAD[kind](draw, question, n_words(question.real[real]))
+        arms[f"salad_{number}"] = {"response": text, "factors": {"sense": "nonsense", "real": "no", "kind": kind}}
+    if partner is not None:
+        factors = {"opening": "key", "real": "no", "kind": "opening of an answer"}
+        arms["key"] = {"response": key, "factors": factors}
+    nothing = draw.pick(word_list("nonsense")["empty"], question.cluster, "empty")
+    arms["empty"] = {"response": nothing, "factors": {"real": "no", "kind": "next to nothing"}}
     return {
         "id": f"nonsense/{question.cluster}",
         "cluster": question.cluster,
@@ -101,6 +98,17 @@ def _item(draw: Draw, question: Question, used: Counter[str]) -> dict[str, Any]:
         "licence": question.licence,
         "domain": question.domain,
     }
+
+
+def _opening(draw: Draw, question: Question) -> tuple[str, int | None]:
+    """An opening, and the number of a real answer with as many words; ``None`` where there is none."""
+    pairs = [
+        (draw.rank(key, question.cluster), key, number)
+        for key in word_list("nonsense")["keys"]
+        for number, text in enumerate(question.real)
+        if n_words(key) == n_words(text)
+    ]
+    return min(pairs)[1:] if pairs else ("", None)
 
 
 def _of(draw: Draw, question: Question) -> str:
