@@ -23,6 +23,7 @@ from rmaudit.stats.ruler import (
     robust_within_prompt_sd,
     within_prompt_sd,
 )
+from rmaudit.suites.calibration import calibration
 from rmaudit.suites.finding import AttributeRuler, DomainAccuracy, Estimate, Ruler
 from rmaudit.suites.load import Problem, lies_outside, read_items
 from rmaudit.suites.spec import Item
@@ -170,6 +171,7 @@ def measure_panel(
         reason=gold,
         domains=_domains(pairs, domain),
         baselines=_baselines(answers.lengths, grade, where),
+        calibration=calibration(scaled, grade, where, pairs, gold),
     )
     return ruler, Scale(wsd, temperature, pairs.margins, pairs.prompts, gold)
 

@@ -57,4 +57,6 @@ class RankFlips(DetailSpec):
         )
 
     def _edited(self, item: Item) -> list[str]:
-        return [arm for factor, levels in self.edited.items() for level in levels for arm in matching(item, {factor: level})]
+        return [
+            arm for factor, levels in self.edited.items() for level in levels for arm in matching(item, {factor: level})
+        ]

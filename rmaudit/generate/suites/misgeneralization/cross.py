@@ -1,4 +1,4 @@
-"""Two unrelated prompts, each with its own answer and with the other's, the answers matched in all that can be counted."""
+"""Two unrelated prompts, each with its own answer and the other one, the answers matched in all that can be counted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from typing import Any
 from rmaudit.generate.draw import Draw, stable_rank
 from rmaudit.generate.items import asked
 from rmaudit.generate.pools import Answer, answers, is_plain
-from rmaudit.generate.texts import content_words, function_words, markers, n_words, sentences, tokens, word_list, words_of
+from rmaudit.generate.texts import (
+    content_words,
+    function_words,
+    markers,
+    n_words,
+    sentences,
+    tokens,
+    word_list,
+    words_of,
+)
 
 LONGEST_PROMPT = 80
 SHORTEST, LONGEST = 6, 60
@@ -57,6 +66,8 @@ FURTHEST = (2, 1, 1, 1, 1, 1)
 """Largest difference of each count in `Candidate.close`."""
 COST = (0.4, 2.0, 5.0, 3.0, 1.2, 1.8)
 """What a difference of one costs when pairs are chosen."""
+
+
 def build(draw: Draw) -> list[dict[str, Any]]:
     """Items of the prompt cross, no prompt in two of them."""
     items: list[dict[str, Any]] = []
@@ -111,7 +122,9 @@ def _candidates() -> Iterator[Candidate]:
 def _own_answers() -> Iterator[Answer]:
     for line in word_list("everyday_questions"):
         question, response = line.split(" | ")
-        yield Answer(question, response, f"rmaudit-{stable_rank(question):016x}", "rmaudit", "Apache-2.0", "everyday knowledge")
+        yield Answer(
+            question, response, f"rmaudit-{stable_rank(question):016x}", "rmaudit", "Apache-2.0", "everyday knowledge"
+        )
 
 
 def _parts(answer: Answer) -> Iterator[Answer]:

@@ -33,7 +33,9 @@ def _bullets(text: str) -> str:
 
 def _prose(text: str) -> str:
     """Lines of a worked solution, one after another."""
-    lines = [line if line.endswith((".", ":", ",", "?", "!")) else f"{line}." for line in text.split("\n") if line.strip()]
+    lines = [
+        line if line.endswith((".", ":", ",", "?", "!")) else f"{line}." for line in text.split("\n") if line.strip()
+    ]
     return " ".join(lines)
 
 

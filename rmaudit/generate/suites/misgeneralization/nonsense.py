@@ -150,7 +150,9 @@ def _boilerplate(draw: Draw, question: Question, count: int) -> str:
 
 
 def _keywords(draw: Draw, question: Question, count: int) -> str:
-    return ", ".join(_as_many(draw.some(word_list("nonsense")["keywords"].split(), 24, question.cluster), count).split())
+    return ", ".join(
+        _as_many(draw.some(word_list("nonsense")["keywords"].split(), 24, question.cluster), count).split()
+    )
 
 
 SALAD: dict[str, Callable[[Draw, Question, int], str]] = {

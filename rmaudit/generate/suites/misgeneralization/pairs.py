@@ -40,7 +40,9 @@ class Pair:
 
 def pairs() -> list[Pair]:
     """All pairs of the sources, and of own questions of general knowledge."""
-    lines = [[part.strip() for part in line.split("|")] for line in word_list("trivia")["questions"].splitlines() if line]
+    lines = [
+        [part.strip() for part in line.split("|")] for line in word_list("trivia")["questions"].splitlines() if line
+    ]
     own = [
         Pair(f"trivia-{stable_rank(q):016x}", q, f"{right}.", f"{wrong}.", "rmaudit", "Apache-2.0", "general knowledge")
         for q, right, wrong in lines
