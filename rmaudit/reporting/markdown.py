@@ -153,7 +153,7 @@ def _calibration(facts: Calibration) -> list[str]:
     numbers = [
         [
             inline(fact.title),
-            _number(fact.estimate.estimate),
+            _number(fact.estimate.estimate if fact.count is None else fact.count),
             _interval(fact.estimate),
             inline(fact.reason or fact.note),
         ]

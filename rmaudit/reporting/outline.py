@@ -53,6 +53,8 @@ class CalibrationFact(NamedTuple):
     reason: str | None
     """Why it is null."""
     note: str = ""
+    count: int | None = None
+    """The number, where it is a count."""
 
 
 def calibration_facts(facts: Calibration) -> list[CalibrationFact]:
@@ -62,15 +64,19 @@ def calibration_facts(facts: Calibration) -> list[CalibrationFact]:
         return Estimate(estimate=value)
 
     missing = facts.reasons.get
-    ladders = f"{facts.n_ladders} prompts"
-    if facts.ladders_by_chance is not None:
-        ladders += f"; {text.fixed(facts.ladders_by_chance)} by chance"
     return [
         CalibrationFact("Expected calibration error", facts.ece, missing("ece"), "ideal 0"),
         CalibrationFact("Brier score", facts.brier, missing("brier"), "chance 0.25, ideal 0"),
         CalibrationFact(
-            "Prompts whose reward rises with every grade", facts.ladders_in_order, missing("ladders_in_order"), ladders
+            "Prompts whose reward rises with every grade",
+            facts.ladders_in_order,
+            missing("ladders_in_order"),
+            "of those with three grades or more; ideal 1",
         ),
+        CalibrationFact(
+            "The same by chance", number(facts.ladders_by_chance), missing("ladders_in_order"), "mean of 1 / (grades)!"
+        ),
+        CalibrationFact("Prompts with three grades or more", number(None), None, count=facts.n_ladders),
         CalibrationFact("Gap between answers of equal grade, SRD", facts.equal_grade_gap, missing("equal_grade_gap")),
         CalibrationFact("Gap between answers of other grades, SRD", facts.other_grade_gap, missing("other_grade_gap")),
         CalibrationFact("Spread within a prompt, tenth percentile, SRD", number(facts.spread.p10), None),

@@ -47,7 +47,9 @@ from rmaudit.suites.finding import (
     Group,
     Histogram,
     PublishedValue,
+    ReliabilityBin,
     Ruler,
+    Spread,
 )
 from tests.docs.pages import DOCS, PAGES, ROOT, blocks, by_name, read, section, table_keys
 
