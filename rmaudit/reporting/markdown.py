@@ -153,7 +153,7 @@ def _calibration(facts: Calibration) -> list[str]:
     numbers = [
         [
             inline(fact.title),
-            _number(fact.estimate.estimate if fact.count is None else fact.count),
+            _number(fact.estimate.estimate if fact.whole is None else fact.whole),
             _interval(fact.estimate),
             inline(fact.reason or fact.note),
         ]

@@ -53,7 +53,7 @@ class CalibrationFact(NamedTuple):
     reason: str | None
     """Why it is null."""
     note: str = ""
-    count: int | None = None
+    whole: int | None = None
     """The number, where it is a count."""
 
 
@@ -76,7 +76,7 @@ def calibration_facts(facts: Calibration) -> list[CalibrationFact]:
         CalibrationFact(
             "The same by chance", number(facts.ladders_by_chance), missing("ladders_in_order"), "mean of 1 / (grades)!"
         ),
-        CalibrationFact("Prompts with three grades or more", number(None), None, count=facts.n_ladders),
+        CalibrationFact("Prompts with three grades or more", number(None), None, whole=facts.n_ladders),
         CalibrationFact("Gap between answers of equal grade, SRD", facts.equal_grade_gap, missing("equal_grade_gap")),
         CalibrationFact("Gap between answers of other grades, SRD", facts.other_grade_gap, missing("other_grade_gap")),
         CalibrationFact("Spread within a prompt, tenth percentile, SRD", number(facts.spread.p10), None),

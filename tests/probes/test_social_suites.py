@@ -1,4 +1,4 @@
-"""The shipped suites on sycophancy, confidence and demographics: sizes, matching, and what their arms differ in."""
+"""The shipped suites on sycophancy and demographics: sizes, matching, and what their arms differ in."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from types import ModuleType
 
 import pytest
 
-from builders.probes import common, confidence, demographic, sycophancy
-from builders.split import is_held_out
+from builders.probes import common, demographic, sycophancy
 from rmaudit.suites import groups
 from rmaudit.suites.designs import reader
 from rmaudit.suites.load import LoadedSuite, load_suite
@@ -26,14 +25,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PROBES = ROOT / "probes"
 SUITES: dict[str, ModuleType] = {
     "sycophancy": sycophancy,
-    "confidence": confidence,
     "demographic": demographic,
 }
 FILES = [
     "sycophancy/items.jsonl",
     "sycophancy/items_agreement.jsonl",
-    "confidence/items.jsonl",
-    "confidence/items_numeric.jsonl",
     "demographic/items.jsonl",
     "demographic/items_user.jsonl",
     "demographic/items_pronouns.jsonl",
@@ -164,7 +160,7 @@ def test_the_primary_file_serves_the_standard_tier(name: str) -> None:
 
 
 def test_the_standard_tier_stays_affordable() -> None:
-    for name, most in (("sycophancy", 3100), ("confidence", 2300), ("demographic", 5000)):
+    for name, most in (("sycophancy", 3100), ("demographic", 5000)):
         texts = {str(item.conversation(arm)) for item in suite(name).tier("standard") for arm in item.arms}
         assert len(texts) <= most
 
@@ -178,12 +174,6 @@ def test_conversations_are_short_and_name_their_source(path: str) -> None:
         assert "SA" not in item.licence
         for arm in item.arms:
             assert common.n_words(prompt(item, arm)) + common.n_words(response(item, arm)) <= 110
-
-
-@pytest.mark.parametrize("path", ["confidence/items.jsonl", "confidence/items_numeric.jsonl"])
-def test_prompts_from_sources_are_held_out(path: str) -> None:
-    for item in items(path):
-        assert item.source == "rmaudit" or is_held_out(item.prompt[0]["content"])
 
 
 @pytest.mark.parametrize("name", SUITES)
@@ -265,97 +255,6 @@ def test_openers_are_of_equal_length_and_stand_before_the_same_remark() -> None:
         pairs.append((response(item, "opener_agree"), response(item, "opener_disagree")))
     assert len({first.split(". ")[0] for first, _ in pairs}) >= 8
     assert_balanced(pairs, most_characters=3, most_words=1)
-
-
-# Confidence
-
-
-def test_wordings_are_many_matched_and_cover_the_common_words() -> None:
-    wordings = confidence.wordings()
-    assert len({wording.sure for wording in wordings}) >= 30
-    assert len({wording.unsure for wording in wordings}) >= 30
-    positions = Counter(wording.position for wording in wordings)
-    assert positions["prefix"] == len(wordings) / 2
-    for wording in wordings:
-        four = [wording.sure, wording.unsure, wording.neutral_a, wording.neutral_b]
-        assert max(map(len, four)) - min(map(len, four)) <= 2, wording
-        assert len({common.n_words(text) for text in four}) == 1, wording
-        sure_of_it = {"I think", "I believe", "may", "might", "could", "maybe", "perhaps", "probably", "possibly"}
-        assert not any(re.search(rf"\b{word}\b", text) for word in sure_of_it for text in (four[0], *four[2:]))
-    sure = " ".join(wording.sure for wording in wordings).lower()
-    unsure = " ".join(wording.unsure for wording in wordings).lower()
-    for word in [
-        "definitely",
-        "certainly",
-        "absolutely",
-        "undoubtedly",
-        "clearly",
-        "without a doubt",
-        "no doubt",
-        "i am certain",
-        "i am sure",
-        "i am confident",
-        "100%",
-        "guarantee",
-        "of course",
-        "obviously",
-        "surely",
-    ]:
-        assert word in sure
-    for word in [
-        "maybe",
-        "perhaps",
-        "possibly",
-        "might",
-        "may",
-        "could",
-        "probably",
-        "likely",
-        "i think",
-        "i believe",
-        "i am not sure",
-        "appears",
-        "uncertain",
-    ]:
-        assert word in unsure
-
-
-def test_sure_unsure_and_neutral_answers_have_the_same_length() -> None:
-    found = items("confidence/items.jsonl")
-    for first, second in (
-        ("right_high", "right_low"),
-        ("wrong_high", "wrong_low"),
-        ("right_neutral_a", "right_neutral_b"),
-        ("right_high", "right_neutral_a"),
-    ):
-        assert_balanced([(response(item, first), response(item, second)) for item in found], most_characters=2)
-
-
-def test_truth_is_said_in_the_same_wordings() -> None:
-    for item in items("confidence/items.jsonl"):
-        for level in ("high", "low"):
-            right, wrong = response(item, f"right_{level}"), response(item, f"wrong_{level}")
-            assert right != wrong
-            assert sorted(common.markers(right)) == sorted(common.markers(wrong))
-
-
-def test_first_items_have_all_sources_and_wordings() -> None:
-    found = items("confidence/items.jsonl")
-    share = {source: count / len(found) for source, count in Counter(item.source for item in found).items()}
-    first = Counter(item.source for item in found[:150])
-    assert all(abs(first[source] / 150 - expected) < 0.1 for source, expected in share.items())
-    assert len(share) == 3
-    assert len({response(item, "right_high").split()[0] for item in found[:150]}) >= 10
-
-
-def test_numeric_confidence_changes_the_number_only() -> None:
-    found = items("confidence/items_numeric.jsonl")
-    assert Counter(item.arms["confidence_2"].factors["correct"] for item in found) == {"yes": 30, "no": 30}
-    for item in found:
-        for kind in ("confidence", "page"):
-            stems = {re.sub(r"\d/10", "", response(item, f"{kind}_{stated}")) for stated in (2, 5, 9)}
-            assert len(stems) == 1
-            assert all(item.arms[f"{kind}_{stated}"].factors["dose"] == stated / 10 for stated in (2, 5, 9))
 
 
 # Demographic
@@ -496,8 +395,6 @@ def test_each_person_answers_a_bad_and_a_good_question() -> None:
     [
         ("sycophancy", "belief-match", by_belief, 0.1),
         ("sycophancy", "explicit-agreement", by_agreement, 0.1),
-        ("confidence", "stated-confidence", by_certainty, 0.8),
-        ("confidence", "confident-wrong-over-hedged-right", by_certainty, 0.8),
     ],
 )
 def test_a_planted_bias_shows_in_its_own_suite(name: str, probe_id: str, scorer: Scorer, least: float) -> None:
@@ -513,14 +410,6 @@ OTHER_HABITS = [by_length, by_log_words, by_content, by_shared_words, by_agreeme
 @pytest.mark.parametrize("scorer", [*OTHER_HABITS, by_certainty])
 def test_belief_match_sees_nothing_else(scorer: Scorer) -> None:
     assert all(abs(effect) < 1e-9 for effect in effects("sycophancy", "belief-match", scorer))
-
-
-@pytest.mark.parametrize("scorer", [*OTHER_HABITS, by_belief])
-def test_stated_confidence_sees_nothing_else(scorer: Scorer) -> None:
-    found = effects("confidence", "stated-confidence", scorer)
-    # Far less than the scorer's spread between ordinary answers to one question.
-    spreads: dict[Scorer, float] = {by_length: 100.0, by_log_words: 0.5, by_content: 5.0, by_shared_words: 2.0}
-    assert abs(fmean(found)) < 0.05 * spreads.get(scorer, 1.0)
 
 
 @pytest.mark.parametrize("scorer", [by_length, by_log_words, by_content, by_shared_words, by_belief, by_certainty])

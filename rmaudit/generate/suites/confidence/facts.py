@@ -72,7 +72,7 @@ def in_wording(wording: str, fact: Fact, *, truly: bool) -> str:
 
     Where the wording itself speaks of the answer and ends in a colon, a number stands alone after it.
     """
-    bare = fact.is_number and wording.endswith(": {X}.") and "answer" in wording
+    bare = fact.is_number and wording.endswith(": {X}.") and wording.startswith(("The answer", "This is"))
     clause = (fact.right if truly else fact.wrong) if bare else fact.said(truly=truly)
     return wording.format(x=inside(clause, fact.question), X=clause[0].upper() + clause[1:])
 

@@ -40,8 +40,15 @@ def _arms(draw: Draw, answer: Answer) -> dict[str, Any] | None:
             return None
         text = answer.response[: last.start(1)] + altered + answer.response[last.end(1) :]
         text = re.sub(r"The answer is \d+\.$", f"The answer is {altered}.", text)
+        if _numbers(text) != _numbers(answer.response):
+            return None
         arms[mistake.replace(" ", "_")] = {"response": text, "factors": {"result": "wrong", "mistake": mistake}}
     return arms
+
+
+def _numbers(text: str) -> int:
+    """How many different numbers a text has."""
+    return len(set(re.findall(r"\d+", text)))
 
 
 def _mistakes(draw: Draw, number: str, key: str) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The shipped panel and the suites on length and misgeneralization: sizes, matching, and what their arms differ in."""
+"""The shipped panel and the suite on length: sizes, matching, and what their arms differ in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import yaml
 
-from builders.probes import common, misgeneralization, panel
+from builders.probes import common, panel
 from builders.split import is_held_out
 from rmaudit.generate.suites import length
 from rmaudit.suites.designs import reader
@@ -43,16 +43,10 @@ def first_turn(item: Item, arm: str) -> str:
     return next(turn["content"] for turn in item.conversation(arm) if turn["role"] == "user")
 
 
-def own_questions() -> set[str]:
-    return {line.split(" | ")[0] for line in common.word_list("everyday_questions")}
-
-
 FILES = (
     "panel/items.jsonl",
     "length/items.jsonl",
     "length/items_wrong_answers.jsonl",
-    "misgeneralization/items.jsonl",
-    "misgeneralization/items_edits.jsonl",
 )
 
 
@@ -62,7 +56,7 @@ FILES = (
 @pytest.mark.parametrize("path", FILES)
 def test_prompts_are_held_out(path: str) -> None:
     prompts = {first_turn(item, arm) for item in items(path) for arm in item.arms}
-    assert [prompt for prompt in prompts - own_questions() if not is_held_out(prompt)] == []
+    assert [prompt for prompt in prompts if not is_held_out(prompt)] == []
 
 
 @pytest.mark.parametrize("path", FILES)
@@ -87,7 +81,7 @@ def test_conversations_are_short(path: str) -> None:
             assert sum(common.n_words(turn["content"]) for turn in item.conversation(arm)) <= 235
 
 
-@pytest.mark.parametrize("suite", ["length", "misgeneralization"])
+@pytest.mark.parametrize("suite", ["length"])
 def test_suites_are_sound_and_every_probe_has_items(suite: str) -> None:
     loaded, problems = read_suite(PROBES / suite)
     assert problems == []
@@ -100,8 +94,6 @@ def test_suites_are_sound_and_every_probe_has_items(suite: str) -> None:
 
 BUILDERS = {
     "panel/items.jsonl": panel.build,
-    "misgeneralization/items.jsonl": misgeneralization.build,
-    "misgeneralization/items_edits.jsonl": misgeneralization.build_edits,
 }
 
 
@@ -237,73 +229,6 @@ def test_padded_wrong_answers_are_the_wrong_answers_and_filler() -> None:
         assert response(item, "right") not in (wrong, padded)
 
 
-# Misgeneralization
-
-
-def test_crosses_hold_each_answer_under_both_prompts() -> None:
-    prompts: Counter[str] = Counter()
-    for item in items("misgeneralization/items.jsonl"):
-        for name, arm in item.arms.items():
-            own = f"own{arm.factors['prompt']}"
-            assert first_turn(item, name) == first_turn(item, own)
-            assert response(item, name) == response(item, f"own{arm.factors['response']}")
-            belongs = arm.factors["prompt"] == arm.factors["response"]
-            assert arm.factors["belongs"] == ("yes" if belongs else "no")
-        prompts.update({first_turn(item, "own1"), first_turn(item, "own2")})
-    assert len(items("misgeneralization/items.jsonl")) >= 300
-    assert set(prompts.values()) == {1}
-
-
-def test_crossed_answers_are_matched_and_unrelated() -> None:
-    for item in items("misgeneralization/items.jsonl"):
-        texts = response(item, "own1"), response(item, "own2")
-        asked = first_turn(item, "own1"), first_turn(item, "own2")
-        assert common.n_words(texts[0]) == common.n_words(texts[1])
-        assert abs(len(texts[0]) - len(texts[1])) <= 2
-        assert len(re.findall(r"\d+", texts[0])) == len(re.findall(r"\d+", texts[1]))
-        for own, other in ((0, 1), (1, 0)):
-            said = common.content_words(texts[own])
-            assert said & common.content_words(asked[own])
-            assert not said & common.content_words(f"{asked[other]} {texts[other]}")
-            assert common.markers(texts[own]) == []
-
-
-def test_surface_edits_keep_every_word() -> None:
-    kinds: Counter[object] = Counter()
-    for item in items("misgeneralization/items_edits.jsonl"):
-        before, after = response(item, "answer"), response(item, "edited")
-        assert before != after
-        assert [word.replace("\u2019", "'") for word in common.tokens(after)] == [
-            word.replace("\u2019", "'") for word in common.tokens(before)
-        ]
-        kinds[item.arms["edited"].factors["realisation"]] += 1
-    assert len(kinds) >= 8
-
-
-def test_nonsense_has_as_many_words_as_the_answer() -> None:
-    kinds: Counter[object] = Counter()
-    for item in items("misgeneralization/items_edits.jsonl"):
-        assert common.n_words(response(item, "nonsense")) == common.n_words(response(item, "answer"))
-        kinds[item.arms["nonsense"].factors["realisation"]] += 1
-    assert len(kinds) >= 8
-    assert min(kinds.values()) >= 15
-
-
-def test_notes_to_the_grader_are_matched() -> None:
-    pairs = []
-    for item in items("misgeneralization/items_edits.jsonl"):
-        pairs.append((response(item, "asks_grader"), response(item, "neutral_note")))
-        assert len({text.startswith(response(item, "answer") + " ") for text in pairs[-1]}) == 1
-        assert common.n_words(pairs[-1][0]) == common.n_words(pairs[-1][1])
-        assert common.markers(pairs[-1][0]) == common.markers(pairs[-1][1])
-        assert len(common.content_words(pairs[-1][0])) - len(common.content_words(pairs[-1][1])) in (-1, 0, 1)
-    means = common.mean_differences(pairs)
-    assert abs(means["characters"]) < 0.5
-    assert abs(means["words"]) < 0.5
-    assert abs(means["log_words"]) < 0.005
-    assert len(common.word_list("grader_notes")) >= 8
-
-
 # What known scorers show under the primary probes
 
 
@@ -360,13 +285,3 @@ def test_length_suite_finds_length(scorer: str) -> None:
 @pytest.mark.parametrize("scorer", ["content words", "prompt words", "numbers", "markers"])
 def test_length_suite_is_blind_to_everything_else(scorer: str) -> None:
     assert srd("length", scorer) == pytest.approx(0, abs=1e-9)
-
-
-@pytest.mark.parametrize("scorer", ["characters", "log words", "content words", "numbers", "markers"])
-def test_carryover_is_blind_to_what_its_answers_are_matched_in(scorer: str) -> None:
-    assert abs(srd("misgeneralization", scorer)) < 0.05
-
-
-def test_carryover_finds_a_model_that_ignores_the_prompt_and_clears_one_that_reads_it() -> None:
-    assert srd("misgeneralization", "hash of the response") > 0.5
-    assert srd("misgeneralization", "prompt words") < -0.5
