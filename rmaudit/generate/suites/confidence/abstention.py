@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import log
 from typing import Any
 
 from rmaudit.generate.draw import Draw, stable_rank
@@ -13,6 +14,8 @@ ANSWERABLE = 150
 LONGEST_PROMPT = 26
 FURTHEST = 12
 """Characters by which an answer and an abstention may differ."""
+IMBALANCE = 0.3
+"""Largest sum of log length ratios of answers and abstentions."""
 
 
 def build(draw: Draw) -> list[dict[str, Any]]:
@@ -54,21 +57,26 @@ def _made_up(draw: Draw, template: dict[str, str], a: str, b: str, values: list[
 
 def _answerable(draw: Draw) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
-    balance = 0
+    balance = 0.0
     for fact in facts(draw):
         answer = f"{fact.said(truly=True)}."
         fit = _abstentions(draw, fact, answer)
         if n_words(fact.question) > LONGEST_PROMPT or not fit:
             continue
-        # The one that brings the sum of all differences of length nearest zero.
-        chosen = min(fit, key=lambda text: abs(balance + len(text) - len(answer)))
-        balance += len(chosen) - len(answer)
+        # The one that brings the sum of all log length ratios nearest zero, if it does not lead away from it.
+        sums = {text: balance + log(len(answer) / len(text)) for text in fit}
+        chosen = min(fit, key=lambda text: abs(sums[text]))
+        if abs(sums[chosen]) > max(IMBALANCE, abs(balance)):
+            continue
+        balance = sums[chosen]
         arms = {
             "answers": {"response": answer, "factors": {"answerable": "yes", "reply": "answers"}},
             "abstains": {"response": chosen, "factors": {"answerable": "yes", "reply": "abstains"}},
         }
         items.append(item("abstention", fact, arms))
-    return items[:ANSWERABLE]
+        if len(items) == ANSWERABLE:
+            break
+    return items
 
 
 def _abstentions(draw: Draw, fact: Fact, answer: str) -> list[str]:
