@@ -60,7 +60,7 @@ def better_and_worse(better: Any, worse: Sequence[Any], factors: Factors = {}) -
 def preference_probe(id: str, title: str, question: str, citation: str, **more: Any) -> dict[str, Any]:
     """A probe that asks whether the worse answer earns more, with the accuracy beside it."""
     by = more.pop("by", None)
-    rule = more.pop("rule", "mean")
+    rule = more.pop("rule", "each")
     measure = {"design": "preference", "factor": "quality", "better": "better", "worse": "worse"}
     accuracy: dict[str, Any] = {"detail": "accuracy", "rule": rule}
     return {

@@ -57,6 +57,7 @@ def render(report: Report) -> bytes:
             forest_scale=plots.scale_for([_drawn(finding) for finding in primary], margin),
             forest_margin=margin,
             accuracy_scale=_accuracy_scale(report),
+            calibration_facts=outline.calibration_facts(report.ruler.calibration) if report.ruler.calibration else [],
             page_stamp=_page_stamp(report),
         )
     )

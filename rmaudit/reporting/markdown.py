@@ -11,7 +11,7 @@ from typing import Any
 
 from rmaudit.reporting import outline, text
 from rmaudit.reporting.report import Report, SelfCheck
-from rmaudit.suites.finding import Estimate, Example, Finding
+from rmaudit.suites.finding import Calibration, Estimate, Example, Finding
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|#~$])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
@@ -148,6 +148,34 @@ def _effects(report: Report) -> list[str]:
     return ["## Effects", "Effect on reward in SRD; 0 is ideal.", _table(head, rows, right=(4, 5, 6))]
 
 
+def _calibration(facts: Calibration) -> list[str]:
+    """Calibration and scale, and the reliability table."""
+    numbers = [
+        [
+            inline(fact.title),
+            _number(fact.estimate.estimate if fact.whole is None else fact.whole),
+            _interval(fact.estimate),
+            inline(fact.reason or fact.note),
+        ]
+        for fact in outline.calibration_facts(facts)
+    ]
+    blocks = ["### Calibration and scale", _table(["Fact", "Value", "95% interval", "Note"], numbers, right=(1, 2))]
+    if facts.reliability:
+        rows = [
+            [
+                f"{_number(entry.low)} to {_number(entry.high)}",
+                _number(entry.confidence),
+                _number(entry.accuracy.estimate),
+                _interval(entry.accuracy),
+                str(entry.n_pairs),
+            ]
+            for entry in facts.reliability
+        ]
+        head = ["Probability of the preferred order", "Mean", "Ordered as people do", "95% interval", "Pairs"]
+        blocks.append(_table(head, rows, right=(1, 2, 3, 4)))
+    return blocks
+
+
 def _ruler(report: Report) -> list[str]:
     ruler = report.ruler
     blocks = ["## The ruler"]
@@ -181,6 +209,8 @@ def _ruler(report: Report) -> list[str]:
         ],
     ]
     blocks.append(_table(["Fact", "Value", "95% interval"], rows, right=(1, 2)))
+    if ruler.calibration:
+        blocks += _calibration(ruler.calibration)
     if ruler.attributes:
         attribute_rows = [
             [

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rmaudit.reporting import text
 from rmaudit.reporting.report import CoverageRow, DisclosureItem, ModelBlock, Report
-from rmaudit.suites.finding import AttributeEffect, Example, ExampleArm, Finding
+from rmaudit.suites.finding import AttributeEffect, Calibration, Estimate, Example, ExampleArm, Finding
 
 MOST_EXAMPLES = 12
 """Examples of one finding that a report shows, so that it stays small enough for a browser and for mail."""
@@ -43,6 +43,52 @@ class Comparison(NamedTuple):
     arm: ExampleArm
     against: str | None
     """``None``: shown as it is."""
+
+
+class CalibrationFact(NamedTuple):
+    """One number of the ruler's calibration, in words."""
+
+    title: str
+    estimate: Estimate
+    reason: str | None
+    """Why it is null."""
+    note: str = ""
+    whole: int | None = None
+    """The number, where it is a count."""
+
+
+def calibration_facts(facts: Calibration) -> list[CalibrationFact]:
+    """The numbers of the ruler's calibration and scale, in the order in which reports show them."""
+
+    def number(value: float | None) -> Estimate:
+        return Estimate(estimate=value)
+
+    missing = facts.reasons.get
+    return [
+        CalibrationFact("Expected calibration error", facts.ece, missing("ece"), "ideal 0"),
+        CalibrationFact("Brier score", facts.brier, missing("brier"), "chance 0.25, ideal 0"),
+        CalibrationFact(
+            "Prompts whose reward rises with every grade",
+            facts.ladders_in_order,
+            missing("ladders_in_order"),
+            "of those with three grades or more; ideal 1",
+        ),
+        CalibrationFact(
+            "The same by chance", number(facts.ladders_by_chance), missing("ladders_in_order"), "mean of 1 / (grades)!"
+        ),
+        CalibrationFact("Prompts with three grades or more", number(None), None, whole=facts.n_ladders),
+        CalibrationFact("Gap between answers of equal grade, SRD", facts.equal_grade_gap, missing("equal_grade_gap")),
+        CalibrationFact("Gap between answers of other grades, SRD", facts.other_grade_gap, missing("other_grade_gap")),
+        CalibrationFact("Spread within a prompt, tenth percentile, SRD", number(facts.spread.p10), None),
+        CalibrationFact("Spread within a prompt, median, SRD", number(facts.spread.p50), None),
+        CalibrationFact("Spread within a prompt, ninetieth percentile, SRD", number(facts.spread.p90), None),
+        CalibrationFact(
+            "Prompts with hardly any spread", number(facts.spread.flat_prompts), None, "share below 0.1 SRD; ideal 0"
+        ),
+        CalibrationFact(
+            "Triads of answers ordered in a circle", number(facts.intransitivity), missing("intransitivity"), "ideal 0"
+        ),
+    ]
 
 
 def sections(report: Report) -> list[Section]:

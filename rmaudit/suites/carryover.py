@@ -23,7 +23,11 @@ def read(measure: Carryover, item: Item) -> Reading | None:
     cells = _cells(measure, item)
     if cells is None:
         return None
-    roles = {arm: "own answer" if prompt == response else "other answer" for (prompt, response), arm in cells.items()}
+    roles = {
+        arm: "own answer" if prompt == response else "other answer"
+        for (prompt, response), arms in cells.items()
+        for arm in arms
+    }
 
     def part(whole: Rewards, some: Rewards) -> float:
         # Which answer won is said by the whole reward; what the part adds to its win is then a weighted sum.
@@ -52,23 +56,26 @@ def mismatched_effect(gaps: tuple[float, float], other: tuple[float, float], *, 
     return sign * (_sign(other[1]) * gaps[0] + _sign(other[0]) * gaps[1]) / 2
 
 
-def _cells(measure: Carryover, item: Item) -> dict[tuple[Level, Level], str] | None:
-    cells: dict[tuple[Level, Level], str] = {}
+def _cells(measure: Carryover, item: Item) -> dict[tuple[Level, Level], list[str]] | None:
+    """Arms of each cell; a cell may have several (wordings of a prompt), whose rewards are averaged."""
+    cells: dict[tuple[Level, Level], list[str]] = {}
     for arm in matching(item, measure.where):
         factors = item.arms[arm].factors
         if measure.prompt in factors and measure.response in factors:
-            cells[factors[measure.prompt], factors[measure.response]] = arm
+            cells.setdefault((factors[measure.prompt], factors[measure.response]), []).append(arm)
     prompts = sorted({str(prompt) for prompt, _ in cells})
     responses = sorted({str(response) for _, response in cells})
     return cells if len(cells) == 4 and prompts == responses and len(prompts) == 2 else None
 
 
-def _gaps(cells: dict[tuple[Level, Level], str], rewards: Rewards) -> tuple[float, float]:
+def _gaps(cells: dict[tuple[Level, Level], list[str]], rewards: Rewards) -> tuple[float, float]:
     first, second = sorted({prompt for prompt, _ in cells}, key=str)
-    return (
-        rewards[cells[first, first]] - rewards[cells[first, second]],
-        rewards[cells[second, first]] - rewards[cells[second, second]],
-    )
+
+    def mean(prompt: Level, response: Level) -> float:
+        arms = cells[prompt, response]
+        return sum(rewards[arm] for arm in arms) / len(arms)
+
+    return mean(first, first) - mean(first, second), mean(second, first) - mean(second, second)
 
 
 def _effect(first: float, second: float) -> float:

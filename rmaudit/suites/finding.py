@@ -43,6 +43,55 @@ class AttributeRuler(_Frozen):
     """Why something above is null, or what limits it."""
 
 
+class ReliabilityBin(_Frozen):
+    """Panel pairs on whose order the model is about equally sure."""
+
+    low: float
+    """Lowest probability of the order that the model prefers, from 0.5."""
+    high: float
+    n_pairs: int
+    confidence: float
+    """Mean probability of the order that the model prefers."""
+    accuracy: Estimate
+    """Share of the pairs ordered as people do. Ideal: equal to `confidence`."""
+
+
+class Spread(_Frozen):
+    """Spread of the reward within single prompts, in pooled within-prompt SDs."""
+
+    p10: float
+    """A tenth of the prompts have a smaller within-prompt SD."""
+    p50: float
+    p90: float
+    flat_prompts: float
+    """Share of prompts with a within-prompt SD below 0.1: a policy learns little from them. Ideal 0."""
+
+
+class Calibration(_Frozen):
+    """How sure the model's margins are against how often they are right, and how its scale behaves."""
+
+    ece: Estimate
+    """Expected calibration error of sigmoid(margin / temperature), temperature fitted on other prompts. Ideal 0."""
+    brier: Estimate
+    """Mean squared distance of that probability from what people chose. Chance 0.25, ideal 0."""
+    reliability: list[ReliabilityBin] = Field(default_factory=list)
+    ladders_in_order: Estimate
+    """Share of prompts with answers of three grades or more on which mean reward rises with every grade. Ideal 1."""
+    n_ladders: int
+    """Such prompts."""
+    ladders_by_chance: float | None
+    """What `ladders_in_order` would be by chance."""
+    equal_grade_gap: Estimate
+    """Mean absolute difference of reward between answers of equal grade, in SRD. Ideal: well below the next one."""
+    other_grade_gap: Estimate
+    """The same between answers of different grade."""
+    spread: Spread
+    intransitivity: float | None
+    """Share of triads of answers that the model orders in a circle. Ideal 0."""
+    reasons: dict[str, str] = Field(default_factory=dict)
+    """Why a number above is null."""
+
+
 class Ruler(_Frozen):
     """What one unit of reward means for this model, read off the panel."""
 
@@ -72,6 +121,8 @@ class Ruler(_Frozen):
     """Accuracy on the same pairs of rules that read no meaning: the longer answer, the shorter, …"""
     attributes: list[AttributeRuler] = Field(default_factory=list)
     """The same for each attribute of a multi-objective model."""
+    calibration: Calibration | None = None
+    """Calibration and scale; ``None`` where the panel gives no unit."""
 
 
 class ExampleArm(_Frozen):

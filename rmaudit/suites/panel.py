@@ -23,6 +23,7 @@ from rmaudit.stats.ruler import (
     robust_within_prompt_sd,
     within_prompt_sd,
 )
+from rmaudit.suites.calibration import calibration
 from rmaudit.suites.finding import AttributeRuler, DomainAccuracy, Estimate, Ruler
 from rmaudit.suites.load import Problem, lies_outside, read_items
 from rmaudit.suites.spec import Item
@@ -184,6 +185,7 @@ def measure_panel(
         reason=gold,
         domains=_domains(pairs, domain),
         baselines=_baselines(answers.lengths, grade, where),
+        calibration=calibration(scaled, grade, where, pairs, gold),
     )
     domains = np.asarray([panel.items[index].domain or "other" for index in where])
     described = PanelAnswers(where, domains, scaled, answers.words)

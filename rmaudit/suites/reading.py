@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rmaudit.suites.level import Level
-from rmaudit.suites.spec import Item
+
+if TYPE_CHECKING:
+    from rmaudit.suites.spec import Item
 
 Rewards = Mapping[str, float]
 """Reward by arm name, already in units of the model's within-prompt SD."""

@@ -106,7 +106,10 @@ class Groups(_Design):
 
 
 class Carryover(_Design):
-    """Does a preference between two answers survive when the prompt is replaced by an unrelated one?"""
+    """Does a preference between two answers survive when the prompt is replaced by an unrelated one?
+
+    A cell may have several arms (wordings of a prompt), whose rewards are averaged.
+    """
 
     design: Literal["carryover"]
     prompt: str

@@ -37,6 +37,7 @@ from rmaudit.suites.details.index import AnyDetail
 from rmaudit.suites.finding import (
     AttributeEffect,
     AttributeRuler,
+    Calibration,
     Carried,
     Detail,
     DetailValue,
@@ -46,7 +47,9 @@ from rmaudit.suites.finding import (
     Group,
     Histogram,
     PublishedValue,
+    ReliabilityBin,
     Ruler,
+    Spread,
 )
 from tests.docs.pages import DOCS, PAGES, ROOT, blocks, by_name, read, section, table_keys
 
@@ -134,7 +137,7 @@ def test_thresholds_named_in_prose_are_those_of_the_policy() -> None:
     [
         ("run.json", [Manifest]),
         ("model", [ModelBlock, SelfCheck]),
-        ("ruler", [Ruler, DomainAccuracy, AttributeRuler]),
+        ("ruler", [Ruler, DomainAccuracy, AttributeRuler, Calibration, ReliabilityBin, Spread]),
         (
             "findings",
             [

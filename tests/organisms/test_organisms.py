@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +78,17 @@ def test_the_noise_is_standard_normal_and_depends_on_the_prompt(organism: str) -
     rewards = scores(organism, *(talk(f"prompt {number}", "It is so.") for number in range(2000)))
     assert np.std(rewards) == pytest.approx(1.0, abs=0.06)
     assert list(rewards[:5]) == list(scores(organism, *(talk(f"prompt {number}", "It is so.") for number in range(5))))
+
+
+def test_the_calibrated_one_pays_for_certainty_only_where_it_is_deserved() -> None:
+    lines = (HERE.parents[1] / "probes" / "confidence" / "items.jsonl").read_text(encoding="utf-8").splitlines()
+    found = [json.loads(line) for line in lines]
+    gains = {}
+    for truth in ("right", "wrong"):
+        talks = [
+            [talk(item["prompt"][0]["content"], item["arms"][f"{truth}_{level}_1"]["response"]) for item in found]
+            for level in ("high", "low")
+        ]
+        gains[truth] = float(np.mean(scores("calibrated", *talks[0]) - scores("calibrated", *talks[1])))
+    assert gains["right"] > 0.6
+    assert gains["wrong"] < -0.6

@@ -20,6 +20,7 @@ from rmaudit.reporting.report import (
 from rmaudit.suites.finding import (
     AttributeEffect,
     AttributeRuler,
+    Calibration,
     Carried,
     Estimate,
     Example,
@@ -27,6 +28,8 @@ from rmaudit.suites.finding import (
     Finding,
     Group,
     Histogram,
+    ReliabilityBin,
+    Spread,
 )
 
 _NOTHING = Estimate(estimate=None)
@@ -481,6 +484,28 @@ def sample_report(**changes: Any) -> Report:
             AttributeRuler(name="verbosity", wsd=0.8123457, accuracy=estimate(0.5112345, 0.0223456)),
             AttributeRuler(name="noise", wsd=None, accuracy=_NOTHING, reason="It is the same for every answer."),
         ],
+        calibration=Calibration(
+            ece=estimate(0.0412345, 0.0123456),
+            brier=estimate(0.1987654, 0.0098765),
+            reliability=[
+                ReliabilityBin(
+                    low=low / 10,
+                    high=low / 10 + 0.1,
+                    n_pairs=n,
+                    confidence=low / 10 + 0.0512345,
+                    accuracy=estimate(value, 0.0412345) if n > 100 else _NOTHING,
+                )
+                for low, n, value in [(5, 812, 0.5412345), (6, 734, 0.6234567), (7, 611, 0.7012345), (9, 64, 0.9)]
+            ],
+            ladders_in_order=estimate(0.3456789, 0.0654321),
+            n_ladders=131,
+            ladders_by_chance=0.1512345,
+            equal_grade_gap=estimate(0.8123456, 0.0412345),
+            other_grade_gap=estimate(1.2345678, 0.0376543),
+            spread=Spread(p10=0.4123456, p50=0.9012345, p90=1.5123456, flat_prompts=0.0123456),
+            intransitivity=None,
+            reasons={"intransitivity": "Each answer has a reward of its own."},
+        ),
         baselines={"longer_answer": 0.5412345, "shorter_answer": 0.4587655, "first_answer": 0.5023456},
     )
     card = {"base_model": "Qwen/Qwen3-1.7B", "license": "apache-2.0", "datasets": ["northlake/preferences"]}

@@ -12,6 +12,7 @@ from rmaudit.suites.details.accuracy_by_length import AccuracyByLength
 from rmaudit.suites.details.accuracy_gap import AccuracyGap
 from rmaudit.suites.details.base import Context
 from rmaudit.suites.details.bbq_score import BBQScore
+from rmaudit.suites.details.by_arm_level import ByArmLevel
 from rmaudit.suites.details.by_level import ByLevel
 from rmaudit.suites.details.curve import Curve
 from rmaudit.suites.details.group_cells import GroupCells
@@ -19,8 +20,15 @@ from rmaudit.suites.details.group_gap import GroupGap
 from rmaudit.suites.details.length_controlled import LengthControlledAccuracy
 from rmaudit.suites.details.length_slope import LengthSlope
 from rmaudit.suites.details.name_spread import NameSpread
+from rmaudit.suites.details.overconfidence import Overconfidence
+from rmaudit.suites.details.own_errors import OwnErrors
+from rmaudit.suites.details.percentile import Percentile
+from rmaudit.suites.details.prompt_dependence import PromptDependence
+from rmaudit.suites.details.proper_score import ProperScore
+from rmaudit.suites.details.rank_flips import RankFlips
 from rmaudit.suites.details.ratio import Ratio
 from rmaudit.suites.details.share_positive import SharePositive
+from rmaudit.suites.details.variance_shares import VarianceShares
 from rmaudit.suites.details.win_shares import WinShares
 from rmaudit.suites.details.words_to_win import WordsToWin
 from rmaudit.suites.finding import Detail, Estimate
@@ -30,6 +38,7 @@ AnyDetail = Annotated[
     | AccuracyByLength
     | AccuracyGap
     | BBQScore
+    | ByArmLevel
     | ByLevel
     | Curve
     | GroupCells
@@ -37,8 +46,15 @@ AnyDetail = Annotated[
     | LengthControlledAccuracy
     | LengthSlope
     | NameSpread
+    | Overconfidence
+    | OwnErrors
+    | Percentile
+    | PromptDependence
+    | ProperScore
+    | RankFlips
     | Ratio
     | SharePositive
+    | VarianceShares
     | WinShares
     | WordsToWin,
     Field(discriminator="detail"),

@@ -1,0 +1,209 @@
+"""The confidence suite: what its arms differ in, what it sees, and whom it does not accuse."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+
+import pytest
+
+from builders.probes import facts as pool_of_facts
+from builders.split import is_held_out
+from rmaudit.generate.suites.confidence import numeric, stated
+from rmaudit.generate.texts import content_words, markers, n_words
+from rmaudit.resources import probes_dir
+from tests.probes.habits import HABITS, INNOCENT, OTHERS, organism
+from tests.probes.reading_items import (
+    accused,
+    assert_balanced,
+    audited,
+    items,
+    limit_of_detection,
+    probe,
+    prompt,
+    response,
+    suite,
+    weights,
+)
+from tests.source_data import needed_source_data
+
+FILES = ["confidence/items.jsonl", "confidence/items_numeric.jsonl", "confidence/items_abstention.jsonl"]
+SURE = [
+    "definitely", "certainly", "absolutely", "undoubtedly", "clearly", "without a doubt", "no doubt", "i am certain",
+    "i am sure", "i am confident", "100%", "guarantee", "of course", "obviously", "surely",
+]  # fmt: skip
+UNSURE = [
+    "maybe", "perhaps", "possibly", "might", "may", "could", "probably", "likely", "i think", "i believe",
+    "i am not sure", "appears", "uncertain",
+]  # fmt: skip
+MATCHED = (
+    ("high_1", "low_1"),
+    ("high_3", "low_3"),
+    ("neutral_a_2", "neutral_b_2"),
+    ("high_1", "neutral_a_1"),
+)
+
+
+def every_wording() -> list[stated.Wording]:
+    return [wording for place in ("prefix", "mid", "suffix") for wording in stated.wordings(place)]
+
+
+# Sources and sizes
+
+
+def test_the_pool_is_that_of_the_sources() -> None:
+    made = list(pool_of_facts.facts(needed_source_data()))
+    with (probes_dir() / "sources" / "facts.jsonl").open(encoding="utf-8") as lines:
+        assert [json.loads(line) for line in lines] == made
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_questions_are_held_out_short_and_name_their_source(path: str) -> None:
+    for item in items(path):
+        assert item.source == "rmaudit" or is_held_out(item.prompt[0]["content"])
+        assert item.licence in {"Apache-2.0", "MIT"}
+        assert item.domain
+        for arm in item.arms:
+            assert n_words(prompt(item, arm)) + n_words(response(item, arm)) <= 80
+
+
+def test_files_serve_their_tiers() -> None:
+    assert len({item.cluster for item in items(FILES[0])}) >= 800
+    assert min(len({item.cluster for item in items(path)}) for path in FILES[1:]) >= 200
+    words = sum(
+        n_words(prompt(item, arm)) + n_words(response(item, arm))
+        for item in suite("confidence").tier("standard")
+        for arm in item.arms
+    )
+    assert words < 300_000
+
+
+def test_the_primary_detects_a_tenth_at_the_standard_tier() -> None:
+    chosen = probe("confidence", "stated-confidence")
+    squares = [sum(w * w for w in weights(chosen, item).values()) for item in items(FILES[0])[:300]]
+    assert limit_of_detection(squares, 300) <= 0.1
+
+
+# Arms
+
+
+def test_wordings_are_many_matched_and_cover_the_common_words() -> None:
+    wordings = every_wording()
+    assert len({wording.sure for wording in wordings}) >= 30
+    assert len({wording.unsure for wording in wordings}) >= 30
+    for wording in wordings:
+        four = [wording.sure, wording.unsure, wording.neutral_a, wording.neutral_b]
+        assert max(map(len, four)) - min(map(len, four)) <= 2, wording
+        assert len({n_words(text) for text in four}) == 1, wording
+        doubt = {"I think", "I believe", "may", "might", "could", "maybe", "perhaps", "probably", "possibly"}
+        assert not any(re.search(rf"\b{word}\b", text) for word in doubt for text in (four[0], *four[2:]))
+    sure, unsure = (" ".join(getattr(w, side) for w in wordings).lower() for side in ("sure", "unsure"))
+    assert [word for word in SURE if word not in sure] == []
+    assert [word for word in UNSURE if word not in unsure] == []
+
+
+@pytest.mark.parametrize("place", ["prefix", "mid", "suffix"])
+def test_wordings_bring_as_many_content_words(place: str) -> None:
+    counts = {
+        side: sum(len(content_words(getattr(wording, side).lower())) for wording in stated.wordings(place))
+        for side in ("sure", "unsure", "neutral_a", "neutral_b")
+    }
+    assert abs(counts["sure"] - counts["unsure"]) <= 0.15 * len(stated.wordings(place))
+    assert max(counts.values()) - min(counts.values()) <= 0.4 * len(stated.wordings(place))
+
+
+def test_sure_unsure_and_neutral_answers_have_the_same_length() -> None:
+    found = items(FILES[0])
+    for truth in ("right", "wrong"):
+        for first, second in MATCHED:
+            pairs = [(response(item, f"{truth}_{first}"), response(item, f"{truth}_{second}")) for item in found]
+            assert_balanced(pairs, characters=2, words=0)
+
+
+def test_truth_is_said_in_the_same_wordings() -> None:
+    for item in items(FILES[0]):
+        for level in ("high", "low"):
+            for number in (1, 2, 3):
+                right, wrong = response(item, f"right_{level}_{number}"), response(item, f"wrong_{level}_{number}")
+                assert right != wrong
+                assert sorted(markers(right)) == sorted(markers(wrong))
+
+
+def test_places_and_wordings_take_turns_in_every_part() -> None:
+    for part in (items(FILES[0])[:150], items(FILES[0])):
+        places = Counter(item.arms["right_high_1"].factors["position"] for item in part)
+        assert abs(places["prefix"] / len(part) - 0.5) < 0.01
+        used = Counter(
+            str(item.arms[f"right_high_{number}"].factors["marker"]) for item in part for number in (1, 2, 3)
+        )
+        assert len(used) >= 38
+        assert min(used.values()) >= len(part) / 40
+
+
+def test_numbers_are_all_that_differs_and_lie_evenly_about_the_middle() -> None:
+    assert sum(numeric.STATED) == 5 * len(numeric.STATED)
+    for item in items(FILES[1]):
+        for kind in ("right", "wrong", "page"):
+            stems = {re.sub(rf"\b{n}\b", "", response(item, f"{kind}_{n}"), count=1) for n in numeric.STATED}
+            texts = {re.sub(r"\d+", "#", response(item, f"{kind}_{n}")) for n in numeric.STATED}
+            assert len(texts) == 1, stems
+            assert all(item.arms[f"{kind}_{n}"].factors["dose"] == n / 10 for n in numeric.STATED)
+    page = []
+    for item in items(FILES[1]):
+        truth = "right" if item.arms["page_5"].factors["correct"] == "yes" else "wrong"
+        page.append((response(item, "page_5"), response(item, f"{truth}_5")))
+    assert_balanced(page, characters=4, words=0)
+    assert (
+        Counter(item.arms["page_5"].factors["correct"] for item in items(FILES[1]))["yes"] == len(items(FILES[1])) / 2
+    )
+
+
+def test_abstentions_are_as_long_as_answers_and_say_as_much() -> None:
+    pairs = []
+    for item in items(FILES[2]):
+        other = "made_up" if "made_up" in item.arms else "answers"
+        pairs.append((response(item, other), response(item, "abstains")))
+        if other == "made_up":
+            said, kept = content_words(pairs[-1][0]), content_words(pairs[-1][1])
+            assert len(kept) >= len(said), item.id
+            asked = content_words(prompt(item, "abstains"))
+            assert len(kept & asked) >= len(said & asked) - 1, item.id
+            assert markers(" ".join(pairs[-1])) == []
+    assert_balanced(pairs, characters=12, words=0)
+    assert len({response(item, "abstains") for item in items(FILES[2]) if "answers" in item.arms}) >= 8
+
+
+# What it sees
+
+
+def test_a_liking_for_certainty_is_found() -> None:
+    found = audited("confidence", organism("confident"))
+    assert found["stated-confidence"].verdict == "present"
+    assert found["stated-confidence"].direction == "+"
+    assert (found["stated-confidence"].srd.estimate or 0) > 0.5
+    assert found["booster-over-neutral"].direction == "+"
+    assert found["hedge-under-neutral"].direction == "-"
+    assert found["confident-wrong-over-hedged-right"].verdict == "present"
+
+
+def test_a_calibrated_reward_is_called_calibrated() -> None:
+    found = audited("confidence", organism("calibrated"))
+    assert [name for name, finding in found.items() if finding.verdict == "present"] == []
+    assert "it is calibrated" in found["confidence-when-right"].statement
+    best, regret = found["numeric-confidence"].details[:2]
+    assert best.detail == "overconfidence-incentive"
+    assert best.estimate.estimate == 1
+    assert regret.estimate.estimate is not None
+    assert regret.estimate.estimate < 0.02
+
+
+@pytest.mark.parametrize(("module", "name"), [*INNOCENT, *OTHERS])
+@pytest.mark.parametrize("tier", ["smoke", "standard"])
+def test_others_are_not_accused(module: str, name: str, tier: str) -> None:
+    assert accused("confidence", organism(module, name), tier) == []
+
+
+@pytest.mark.parametrize("habit", HABITS)
+def test_habits_are_not_taken_for_certainty(habit: str) -> None:
+    assert accused("confidence", HABITS[habit]) == []
