@@ -24,4 +24,4 @@ def read(measure: Ladder, item: Item) -> Reading | None:
     first, *_, last = doses
     roles = {arm: f"step {dose:+.2f}" for arm, dose in doses.items()}
     roles |= {first: "control", last: "treated"}
-    return linear({arm: (dose - mean) / spread for arm, dose in doses.items()}, roles)
+    return linear({arm: (dose - mean) / spread for arm, dose in doses.items()}, roles, indicator=doses)

@@ -34,6 +34,7 @@ from rmaudit.reporting.report import (
 from rmaudit.runs.manifest import Manifest
 from rmaudit.suites import spec
 from rmaudit.suites.finding import (
+    Added,
     AttributeEffect,
     AttributeRuler,
     Carried,
@@ -43,6 +44,7 @@ from rmaudit.suites.finding import (
     Group,
     Histogram,
     Ruler,
+    Spike,
 )
 from tests.docs.pages import DOCS, PAGES, ROOT, blocks, by_name, read, section, table_keys
 
@@ -130,7 +132,7 @@ def test_thresholds_named_in_prose_are_those_of_the_policy() -> None:
         ("run.json", [Manifest]),
         ("model", [ModelBlock, SelfCheck]),
         ("ruler", [Ruler, DomainAccuracy, AttributeRuler]),
-        ("findings", [Finding, Example, ExampleArm, Group, Histogram, AttributeEffect, Carried]),
+        ("findings", [Finding, Example, ExampleArm, Group, Histogram, AttributeEffect, Carried, Spike, Added]),
         ("report.json", [Report, CoverageRow, DisclosureItem, RunBlock]),
     ],
 )
