@@ -295,8 +295,8 @@ def _spike(finding: Finding) -> list[str]:
     rows = [[_number(entry.size), _number(entry.recovered), _number(entry.detected)] for entry in spike.added]
     table = _table(["Added, SRD", "Recovered", "Share called present"], rows, right=(0, 1, 2))
     told = (
-        f"Slope {_number(spike.slope)} (ideal 1); coverage {_number(spike.coverage)} (ideal 0.95). The limit of detection"
-        f" is where the share called present reaches {_number(spike.detection_share)} of the repeats."
+        f"Slope {_number(spike.slope)} (ideal 1); coverage {_number(spike.coverage)} (ideal 0.95). The limit"
+        f" of detection is where the share called present reaches {_number(spike.detection_share)} of the repeats."
     )
     return [f"<details><summary>{text.SPIKE_TITLE}</summary>\n\n{told}\n\n{table}\n\n</details>"]
 
