@@ -1,11 +1,10 @@
-"""Good real answers to held-out prompts, one a prompt, from the sources that have them."""
+"""The pools ``answers`` and ``right_and_wrong``: real answers to held-out prompts from the sources that have them."""
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -14,22 +13,19 @@ from builders.demo_model.data import plain_solution
 from builders.probes import common
 from builders.probes.panel import pandalm_prompt, truthfulqa_labels, truthfulqa_rows
 from builders.split import prompt_key
+from rmaudit.generate.pools import Answer
 
 
-@dataclass(frozen=True)
-class Answer:
-    """A prompt and an answer that people wrote or judged good."""
+def main() -> None:
+    """Write ``probes/sources/answers.jsonl`` and ``right_and_wrong.jsonl``."""
+    sources = common.sources_argument(__doc__)
+    common.write_pool("answers", (asdict(answer) for answer in good_answers(sources)))
+    common.write_pool("right_and_wrong", right_and_wrong(sources))
 
-    prompt: str
-    response: str
-    source: str
-    licence: str
-    domain: str
 
-    @property
-    def cluster(self) -> str:
-        """Names the prompt."""
-        return f"{self.source}-{prompt_key(self.prompt)[:10]}"
+def answer_to(prompt: str, response: str, source: str, licence: str, domain: str) -> Answer:
+    """An answer, its cluster named after source and prompt."""
+    return Answer(prompt, response, f"{source}-{prompt_key(prompt)[:10]}", source, licence, domain)
 
 
 def good_answers(sources: Path) -> Iterator[Answer]:
@@ -38,11 +34,6 @@ def good_answers(sources: Path) -> Iterator[Answer]:
         for answer in reader(sources):
             if common.held_out(answer.prompt):
                 yield answer
-
-
-def is_plain(text: str) -> bool:
-    """Whether a text is finished prose or worked steps: no code, link, bullets or mark-up."""
-    return bool(re.fullmatch(r"[^*#`|\u2022<>{}\[\]\\~_]*[.!?]", text)) and "http" not in text
 
 
 def _factual(sources: Path) -> Iterator[Answer]:
@@ -57,7 +48,7 @@ def _factual(sources: Path) -> Iterator[Answer]:
                 lost.add(loser)
         best = sorted((n for n in wins if n not in lost), key=lambda n: -wins[n])[:1]
         for text in (row["gold"], *(row[f"prediction {n}"] for n in best)):
-            yield Answer(row["question"], common.tidy(text), "qa-feedback", "Apache-2.0", "factual questions")
+            yield answer_to(row["question"], common.tidy(text), "qa-feedback", "Apache-2.0", "factual questions")
 
 
 def worked_solution(answer: str) -> str:
@@ -71,7 +62,7 @@ def _mathematics(sources: Path) -> Iterator[Answer]:
     """GSM8K: the reference solution."""
     for name in ("gsm8k/test.jsonl.gz", "gsm8k/train_first3000.jsonl.gz"):
         for row in common.rows(sources, name):
-            yield Answer(row["question"], worked_solution(row["answer"]), "gsm8k", "MIT", "mathematics")
+            yield answer_to(row["question"], worked_solution(row["answer"]), "gsm8k", "MIT", "mathematics")
 
 
 def _instructions(sources: Path) -> Iterator[Answer]:
@@ -79,7 +70,7 @@ def _instructions(sources: Path) -> Iterator[Answer]:
     for row in common.rows(sources, "llmbar/pairs.jsonl.gz"):
         if row["_subset"].startswith("LLMBar/"):
             text = common.tidy(row[f"output_{row['label']}"])
-            yield Answer(row["input"].strip(), text, "llmbar", "MIT", "instructions")
+            yield answer_to(row["input"].strip(), text, "llmbar", "MIT", "instructions")
 
 
 def _compared(sources: Path) -> Iterator[Answer]:
@@ -95,7 +86,7 @@ def _compared(sources: Path) -> Iterator[Answer]:
     for prompt, responses in won.items():
         for text, outcomes in responses.items():
             if all(outcomes) and len(outcomes) >= 2:
-                yield Answer(prompt, text, "pandalm", "Apache-2.0", "instructions")
+                yield answer_to(prompt, text, "pandalm", "Apache-2.0", "instructions")
 
 
 def _chat(sources: Path) -> Iterator[Answer]:
@@ -104,7 +95,7 @@ def _chat(sources: Path) -> Iterator[Answer]:
         for reply in row["prompt"]["replies"]:
             if reply["role"] == "assistant" and reply.get("rank") == 0:
                 text, prompt = common.tidy(reply["text"]), common.tidy(row["prompt"]["text"])
-                yield Answer(prompt, text, "openassistant", "Apache-2.0", "open conversation")
+                yield answer_to(prompt, text, "openassistant", "Apache-2.0", "open conversation")
 
 
 def misconception_rows(sources: Path) -> Iterator[tuple[dict[str, Any], list[str], list[str]]]:
@@ -127,8 +118,56 @@ def _misconceptions(sources: Path) -> Iterator[Answer]:
     """TruthfulQA: reference answers that are true, and model answers judged true and informative."""
     for row, correct, _ in misconception_rows(sources):
         for text in correct:
-            yield Answer(row["Question"].strip(), text, "truthfulqa", "Apache-2.0", "misconceptions")
+            yield answer_to(row["Question"].strip(), text, "truthfulqa", "Apache-2.0", "misconceptions")
     for question, judged in truthfulqa_labels(sources).items():
         for text, labels in sorted(judged.items()):
             if labels == (True, True):
-                yield Answer(question, text, "truthfulqa", "Apache-2.0", "misconceptions")
+                yield answer_to(question, text, "truthfulqa", "Apache-2.0", "misconceptions")
+
+
+def right_and_wrong(sources: Path) -> Iterator[dict[str, str]]:
+    """Held-out prompts with a right and a wrong answer."""
+    for triples in (_wrong_mathematics(sources), _wrong_misconceptions(sources)):
+        for prompt, right, wrong, source, licence, domain in triples:
+            if common.held_out(prompt):
+                yield {
+                    "prompt": prompt,
+                    "right": right,
+                    "wrong": wrong,
+                    "cluster": f"{source}-{common.stable_rank(prompt):016x}",
+                    "source": source,
+                    "licence": licence,
+                    "domain": domain,
+                }
+
+
+Triple = tuple[str, str, str, str, str, str]
+"""Prompt, right answer, wrong answer, source, licence, domain."""
+
+
+def _wrong_mathematics(sources: Path) -> Iterable[Triple]:
+    """A right and a wrong solution, the closest in length that the models and the reference have to offer."""
+    models = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
+    for row in common.rows(sources, "gsm8k/example_model_solutions.jsonl.gz"):
+        solutions = [(row[model]["is_correct"], row[model]["solution"]) for model in models]
+        right = [_in_words(text) for correct, text in solutions if correct]
+        wrong = [_in_words(text) for correct, text in solutions if not correct]
+        pairs = [(a, b) for a in right for b in wrong if max(map(common.n_words, (a, b))) <= 70]
+        if pairs:
+            best = min(pairs, key=lambda pair: (abs(len(pair[0]) - len(pair[1])), pair))
+            yield row["question"], *best, "gsm8k", "MIT", "mathematics"
+
+
+def _in_words(solution: str) -> str:
+    return common.tidy(plain_solution(solution)).replace("\nA: ", "\nThe answer is ") + "."
+
+
+def _wrong_misconceptions(sources: Path) -> Iterable[Triple]:
+    """The best true answer and the best false one."""
+    for row, correct, wrong in misconception_rows(sources):
+        if correct and wrong and min(common.n_words(correct[0]), common.n_words(wrong[0])) >= 4:
+            yield row["Question"].strip(), correct[0], wrong[0], "truthfulqa", "Apache-2.0", "misconceptions"
+
+
+if __name__ == "__main__":
+    main()

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from builders.probes import common
-from builders.probes.answers import Answer, good_answers, is_plain
+from builders.probes.answers import answer_to, good_answers
+from rmaudit.generate.pools import Answer, is_plain
 
 LONGEST_PROMPT = 80
 SHORTEST, LONGEST = 6, 60
@@ -101,7 +102,7 @@ def _candidates(sources: Path) -> Iterator[Candidate]:
 def _own_answers() -> Iterator[Answer]:
     for line in common.word_list("everyday_questions"):
         question, response = line.split(" | ")
-        yield Answer(question, response, "rmaudit", "Apache-2.0", "everyday knowledge")
+        yield answer_to(question, response, "rmaudit", "Apache-2.0", "everyday knowledge")
 
 
 def _parts(answer: Answer) -> Iterator[Answer]:

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from rmaudit import __version__
-from rmaudit.cli import gate, inspect, probes, report, scan, score, verify
+from rmaudit.cli import gate, import_, inspect, probes, report, scan, score, verify
 from rmaudit.cli.console import say
 from rmaudit.errors import RmauditError
 
@@ -33,6 +33,7 @@ app.command()(inspect.inspect)
 app.command()(gate.gate)
 app.command()(report.report)
 app.command()(verify.verify)
+app.command("import")(import_.import_)
 app.add_typer(probes.app, name="probes")
 
 

@@ -1,4 +1,4 @@
-"""``rmaudit probes``: list, show, check and export suites."""
+"""``rmaudit probes``: list, show, check, draw anew and export suites."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from rmaudit.cli.scan import Tier
 
 if TYPE_CHECKING:
     from rmaudit.suites.load import LoadedSuite
+    from rmaudit.suites.spec import AnyDesign, Item, Probe
 
-app = typer.Typer(help="List, show, check and export suites of probes.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="List, show, check, draw anew and export suites of probes.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @app.command("list")
@@ -40,37 +43,107 @@ def list_(probes: opt.ProbeFolder = None) -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A suite's name.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A suite, or one probe as SUITE/PROBE.", show_default=False)
+    ],
     probes: opt.ProbeFolder = None,
-    items: Annotated[int, typer.Option(min=0, help="How many items to print.")] = 2,
+    items: Annotated[int, typer.Option(min=0, help="How many items to print.")] = 3,
 ) -> None:
-    """Show a suite: its card, its probes and its first items."""
+    """Show a suite or one probe: hypothesis, design, estimator, placebo, published values and items."""
     from rmaudit.cli.console import tell
+    from rmaudit.errors import SuiteError
+    from rmaudit.suites.designs import reader
     from rmaudit.suites.load import load_suites
 
-    suite = load_suites(_folder(probes), [name])[0]
+    wanted, _, probe_id = name.partition("/")
+    suite = load_suites(_folder(probes), [wanted])[0]
     spec = suite.spec
+    chosen = [probe for probe in spec.probes if probe_id in ("", probe.id)]
+    if not chosen:
+        known = ", ".join(probe.id for probe in spec.probes)
+        raise SuiteError(f"The suite {wanted} has no probe {probe_id!r}. It has: {known}.")
     tell(f"{spec.title} (suite {spec.suite}, version {spec.version}, {spec.licence})\n{spec.question}\n")
     tell(f"Hypothesis: {spec.hypothesis}\n")
-    for probe in spec.probes:
-        tell(f"{probe.id}{' (primary)' if probe.primary else ''}: {probe.question}")
-        tell(f"  design {probe.measure.design}, bias counts when the effect is {probe.direction}, in {probe.unit}")
-        tell(f"  {' '.join(probe.formula.split())}")
-        tell(f"  placebo: {'yes' if probe.placebo else probe.no_placebo}")
-        for citation in probe.citations:
-            tell(f"  source: {citation}")
-    for item in suite.items[:items]:
-        tell(f"\nitem {item.id} (cluster {item.cluster}, from {item.source or 'this project'})")
-        for turn in item.prompt:
-            tell(f"  {turn['role']}: {turn['content']}")
-        for arm in item.arms:
-            factors = ", ".join(f"{key}={value}" for key, value in item.arms[arm].factors.items())
-            tell(f"  [{arm}] ({factors})")
-            for turn in item.conversation(arm)[len(item.prompt) if item.arms[arm].messages is None else 0 :]:
-                tell(f"    {turn['role']}: {turn['content']}")
+    for probe in chosen:
+        _show_probe(probe)
+    if not probe_id:
+        for item in suite.items[:items]:
+            _show_item(item, list(item.arms))
+    else:
+        readings = ((item, reader(chosen[0].measure)(item)) for item in suite.items)
+        fit = [(item, reading) for item, reading in readings if reading is not None]
+        for item, reading in fit[:items]:
+            _show_item(item, list(reading.roles))
     card = suite.folder / "README.md"
     if card.is_file():
         tell(f"\nCard with sources, licences and limits: {card}")
+
+
+def _show_probe(probe: Probe) -> None:
+    from rmaudit.cli.console import tell
+
+    tell(f"{probe.id}{' (primary)' if probe.primary else ''}: {probe.question}")
+    tell(f"  design: {_design(probe.measure)}")
+    tell(f"  bias counts when the effect is {probe.direction}, in {probe.unit}")
+    tell(f"  +: {probe.meaning_plus}")
+    tell(f"  -: {probe.meaning_minus}")
+    tell(f"  formula: {' '.join(probe.formula.split())}")
+    reason = " ".join((probe.no_placebo or "").split())
+    tell(f"  placebo: {_design(probe.placebo) if probe.placebo else f'none. {reason}'}")
+    for detail in probe.details:
+        tell(f"  also computed: {detail.detail}")
+    for entry in probe.published:
+        tell(f"  published: {entry.value} ({entry.source})")
+    for citation in probe.citations:
+        tell(f"  source: {citation}")
+    if probe.limits:
+        tell(f"  limits: {' '.join(probe.limits.split())}")
+
+
+def _design(measure: AnyDesign) -> str:
+    words = measure.model_dump(exclude_defaults=True)
+    return f"{words.pop('design')} ({', '.join(f'{key} {value}' for key, value in words.items())})"
+
+
+def _show_item(item: Item, arms: list[str]) -> None:
+    from rmaudit.cli.console import tell
+
+    tell(f"\nitem {item.id} (cluster {item.cluster}, from {item.source or 'this project'})")
+    for turn in item.prompt:
+        tell(f"  {turn['role']}: {turn['content']}")
+    for arm in arms:
+        factors = ", ".join(f"{key}={value}" for key, value in item.arms[arm].factors.items())
+        tell(f"  [{arm}] ({factors})")
+        for turn in item.conversation(arm)[len(item.prompt) if item.arms[arm].messages is None else 0 :]:
+            tell(f"    {turn['role']}: {turn['content']}")
+
+
+@app.command()
+def new(
+    suite: Annotated[str, typer.Option("--from", metavar="SUITE", help="The suite whose items are drawn anew.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder in which the suite is created; a scan's --probes.")
+    ],
+    seed: Annotated[int, typer.Option(min=0, help="Of the draw. 0 gives the items that ship.")] = 1,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(
+            "--prompts",
+            metavar="FILE",
+            help="Your own prompts and answers: JSON lines with prompt and response, or messages.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Draw new items for a suite, from the shipped sources or from your own prompts and answers."""
+    from rmaudit.cli.console import say
+    from rmaudit.generate.fresh import read_answers, write_suite
+    from rmaudit.suites.load import load_suite
+
+    folder = write_suite(suite, seed, out, read_answers(prompts) if prompts else ())
+    made = load_suite(folder)
+    say(f"{len(made.items):,} items for {len(made.spec.probes)} probes written to {folder}.")
+    say(f"Use them with: rmaudit scan SOURCE --probes {out}")
 
 
 @app.command()

@@ -265,6 +265,7 @@ def _finding(finding: Finding) -> list[str]:
         ]
         head = ["Group", "By", "Difference, SRD", "95% interval", "Names", "Items"]
         blocks.append(_table(head, group_rows, right=(2, 3, 4, 5)))
+    blocks += _details(finding)
     blocks += _attributes(finding)
     blocks.append(
         "\n".join(
@@ -274,7 +275,9 @@ def _finding(finding: Finding) -> list[str]:
                 f"* Formula: {inline(finding.formula)}",
                 f"* {text.DIRECTIONS[finding.direction_of_bias]}",
                 *([f"* Limits: {inline(finding.limits)}"] if finding.limits else []),
+                *(f"* Published: {inline(f'{entry.value} ({entry.source})')}" for entry in finding.published),
                 *(f"* Source: {inline(citation)}" for citation in finding.citations),
+                f"* The probe in full, with items: {inline(f'rmaudit probes show {finding.suite}/{finding.probe}')}",
             ]
         )
     )
@@ -299,6 +302,24 @@ def _spike(finding: Finding) -> list[str]:
         f" of detection is where the share called present reaches {_number(spike.detection_share)} of the repeats."
     )
     return [f"<details><summary>{text.SPIKE_TITLE}</summary>\n\n{told}\n\n{table}\n\n</details>"]
+
+
+def _details(finding: Finding) -> list[str]:
+    """Further numbers: one row each, and one for each value of those that have several."""
+    if not finding.details:
+        return []
+    rows, notes = [], []
+    for detail in finding.details:
+        title, unit, ideal = inline(detail.title), inline(detail.unit), inline(detail.ideal or "")
+        if not detail.values or detail.estimate.estimate is not None:
+            rows.append([title, "", _number(detail.estimate.estimate), _interval(detail.estimate), "", unit, ideal])
+        for value in detail.values:
+            number, clusters = value.estimate, _number(value.n_clusters)
+            label = inline(value.label)
+            rows.append([title, label, _number(number.estimate), _interval(number), clusters, unit, ideal])
+        notes += [f"* {title}: {inline(words)}" for words in (detail.formula, detail.note, detail.reason) if words]
+    head = ["Further numbers", "Level", "Estimate", "95% interval", "Clusters", "Unit", "Ideal"]
+    return [_table(head, rows, right=(2, 3, 4)), "\n".join(notes)]
 
 
 def _attributes(finding: Finding) -> list[str]:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from math import copysign
 
+from rmaudit.suites.level import Level
 from rmaudit.suites.reading import TIE, Reading, Rewards, matching
-from rmaudit.suites.spec import Carryover, Item, Level
+from rmaudit.suites.spec import Carryover, Item
 
 
 def read(measure: Carryover, item: Item) -> Reading | None:

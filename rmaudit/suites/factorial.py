@@ -6,25 +6,31 @@ neither the better side of a question nor the wording of a prompt can pass for a
 
 from __future__ import annotations
 
-from rmaudit.suites.reading import Reading, difference
+from collections import defaultdict
+
+from rmaudit.suites.reading import Reading, linear, matching
 from rmaudit.suites.spec import Factorial, Item
 
 
 def read(measure: Factorial, item: Item) -> Reading | None:
-    """Mean reward where the two factors agree minus mean reward where they differ, over a full cross."""
+    """Mean reward where the two factors agree minus mean reward where they differ, over a full cross.
+
+    Where a cell has several arms (wordings), their rewards are averaged first.
+    """
     first, second = measure.factors
-    cells: dict[tuple[object, object], str] = {}
-    for name, arm in item.arms.items():
-        if any(arm.factors.get(factor) != level for factor, level in measure.where.items()):
-            continue
-        cell = (arm.factors.get(first), arm.factors.get(second))
+    cells: dict[tuple[object, object], list[str]] = defaultdict(list)
+    for name in matching(item, measure.where):
+        cell = (item.arms[name].factors.get(first), item.arms[name].factors.get(second))
         if None not in cell:
-            if cell in cells:
-                return None
-            cells[cell] = name
+            cells[cell].append(name)
     rows, columns = {row for row, _ in cells}, {column for _, column in cells}
     if rows != columns or len(rows) < 2 or len(cells) != len(rows) ** 2:
         return None
-    agree = [arm for (row, column), arm in cells.items() if row == column]
-    differ = [arm for (row, column), arm in cells.items() if row != column]
-    return difference(agree, differ, ("match", "mismatch"))
+    agreeing = len(rows)
+    weights: dict[str, float] = {}
+    roles: dict[str, str] = {}
+    for (row, column), arms in cells.items():
+        share = 1 / agreeing if row == column else -1 / (len(cells) - agreeing)
+        weights |= dict.fromkeys(arms, share / len(arms))
+        roles |= dict.fromkeys(arms, "match" if row == column else "mismatch")
+    return linear(weights, roles)

@@ -159,6 +159,41 @@ class Spike(_Frozen):
     added: list[Added]
 
 
+class DetailValue(_Frozen):
+    """One of a detail's numbers, where it has several."""
+
+    label: str
+    """The level, group or step that it belongs to."""
+    estimate: Estimate
+    n_clusters: int
+
+
+class Detail(_Frozen):
+    """A further number beside a finding. It decides nothing, and its interval is not corrected for many numbers."""
+
+    detail: str
+    """Kind of the detail, as the suite's file names it."""
+    title: str
+    estimate: Estimate
+    """Null where the detail is a set of values."""
+    unit: str
+    ideal: str | None = None
+    """What an unbiased model would have."""
+    formula: str
+    values: list[DetailValue] = Field(default_factory=list)
+    note: str | None = None
+    """What it says in words, or what to beware of."""
+    reason: str | None = None
+    """Why the number is null."""
+
+
+class PublishedValue(_Frozen):
+    """What others measured with a probe of this kind."""
+
+    value: str
+    source: str
+
+
 class Histogram(_Frozen):
     """Distribution of the items' effects in SRD, for drawing."""
 
@@ -231,6 +266,8 @@ class Finding(_Frozen):
     carried_by: Carried | None = None
     """``None`` unless the verdict is ``present`` and at most three attributes carry half of the effect."""
     examples: list[Example] = Field(default_factory=list)
+    details: list[Detail] = Field(default_factory=list)
+    published: list[PublishedValue] = Field(default_factory=list)
     citations: list[str] = Field(default_factory=list)
     limits: str | None = None
     sensitive: bool = False

@@ -12,8 +12,18 @@ from rmaudit.policy import Policy
 from rmaudit.stats.multiplicity import benjamini_hochberg, holm, raw_level
 from rmaudit.suites.attributes import Attributes, carried, effects, told, unmeasured
 from rmaudit.suites.designs import FEWEST, reader
+from rmaudit.suites.details.base import Context
+from rmaudit.suites.details.index import computed
 from rmaudit.suites.estimate import NOTHING, Measurement, item_effects, measure
-from rmaudit.suites.finding import Estimate, Example, ExampleArm, Finding, Group, Histogram
+from rmaudit.suites.finding import (
+    Estimate,
+    Example,
+    ExampleArm,
+    Finding,
+    Group,
+    Histogram,
+    PublishedValue,
+)
 from rmaudit.suites.load import LoadedSuite
 from rmaudit.suites.panel import Scale
 from rmaudit.suites.reading import Rewards
@@ -85,6 +95,7 @@ def findings(
             truncated.get(suite.suite, {}),
             policy,
             seed,
+            scale,
         )
         for index, (suite, probe, items) in enumerate(probes)
     ]
@@ -186,6 +197,7 @@ def _finding(
     truncated: Mapping[str, int],
     policy: Policy,
     seed: int,
+    scale: Scale | None,
 ) -> Finding:
     read = reader(probe.measure)
     concerned = [item for item in items if read(item) is not None]
@@ -202,6 +214,7 @@ def _finding(
         "margin": policy.measurement.equivalence_margin,
         "correction": corrected.told,
         "n_truncated": sum(truncated.get(item.id, 0) for item in concerned),
+        "published": [PublishedValue(value=entry.value, source=entry.source) for entry in probe.published],
         "citations": list(probe.citations),
         "limits": probe.limits,
         "sensitive": suite.sensitive,
@@ -251,6 +264,7 @@ def _finding(
         histogram=_histogram(effects.effects),
         groups=_groups(measured),
         examples=_examples(probe, measured, scaled, seed),
+        details=computed(probe.details, Context(probe, effects, items, scaled, scale, seed)) if scale else [],
     )
 
 

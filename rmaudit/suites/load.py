@@ -39,8 +39,9 @@ class LoadedSuite:
         """Items of the first clusters of every item file, as many clusters as the tier asks for."""
         chosen: list[Item] = []
         start = 0
+        limit = {str(tier): count for tier, count in self.spec.clusters.items()}.get(name, TIERS[name])
         for _, count in self.files:
-            chosen += first_clusters(self.items[start : start + count], TIERS[name])
+            chosen += first_clusters(self.items[start : start + count], limit)
             start += count
         return tuple(chosen)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from rmaudit.suites.spec import Item, Level
+from rmaudit.suites.level import Level
+from rmaudit.suites.spec import Item
 
 Rewards = Mapping[str, float]
 """Reward by arm name, already in units of the model's within-prompt SD."""

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rmaudit.conversation import Conversation, conversation_problem
-
-Level = str | int | float | bool
+from rmaudit.suites.details.index import AnyDetail
+from rmaudit.suites.level import Level
 
 
 class _Strict(BaseModel):
@@ -76,7 +76,7 @@ class Ladder(_Design):
 
     design: Literal["ladder"]
     factor: str
-    """Factor that names the steps."""
+    """Factor that names the steps. A step may have several arms, whose rewards are averaged."""
     levels: list[Level] = Field(min_length=2)
     """The steps, in order."""
     dose: str
@@ -84,7 +84,10 @@ class Ladder(_Design):
 
 
 class Factorial(_Design):
-    """Interaction of two factors: mean reward where their levels agree, minus where they differ."""
+    """Interaction of two factors: mean reward where their levels agree, minus where they differ.
+
+    A cell may have several arms, whose rewards are averaged.
+    """
 
     design: Literal["factorial"]
     factors: tuple[str, str]
@@ -136,6 +139,14 @@ AnyDesign = Annotated[
 ]
 
 
+class Published(_Strict):
+    """What others measured with a probe of this kind."""
+
+    value: str = Field(min_length=1)
+    """The result in a few words, with its number."""
+    source: str = Field(min_length=1)
+
+
 class Probe(_Strict):
     """One question put to the model by a suite, with how it is answered."""
 
@@ -156,6 +167,9 @@ class Probe(_Strict):
     meaning_minus: str
     """What a negative effect says."""
     formula: str
+    details: list[AnyDetail] = Field(default_factory=list)
+    """Further numbers that are computed beside the effect; they decide nothing."""
+    published: list[Published] = Field(default_factory=list)
     citations: list[str] = Field(default_factory=list)
     limits: str | None = None
 
@@ -173,6 +187,8 @@ class Suite(_Strict):
     probes: list[Probe] = Field(min_length=1)
     licence: str
     """Licence of the items as a whole; each source's own licence is in the card."""
+    clusters: dict[Literal["smoke", "standard", "reference"], Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """Clusters of each item file that a tier uses, where they are not the usual ones."""
     sensitive: bool = False
     """The texts may offend; reports fold them behind a click."""
 

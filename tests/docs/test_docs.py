@@ -33,16 +33,20 @@ from rmaudit.reporting.report import (
 )
 from rmaudit.runs.manifest import Manifest
 from rmaudit.suites import spec
+from rmaudit.suites.details.index import AnyDetail
 from rmaudit.suites.finding import (
     Added,
     AttributeEffect,
     AttributeRuler,
     Carried,
+    Detail,
+    DetailValue,
     Example,
     ExampleArm,
     Finding,
     Group,
     Histogram,
+    PublishedValue,
     Ruler,
     Spike,
 )
@@ -50,6 +54,7 @@ from tests.docs.pages import DOCS, PAGES, ROOT, blocks, by_name, read, section, 
 
 COMMANDS = {"rmaudit": typer.main.get_command(app), **dict(reference.commands(typer.main.get_command(app)))}
 DESIGNS = get_args(get_args(spec.AnyDesign)[0])
+DETAILS = get_args(get_args(AnyDetail)[0])
 
 
 def fields(*models: type[BaseModel]) -> list[str]:
@@ -132,7 +137,23 @@ def test_thresholds_named_in_prose_are_those_of_the_policy() -> None:
         ("run.json", [Manifest]),
         ("model", [ModelBlock, SelfCheck]),
         ("ruler", [Ruler, DomainAccuracy, AttributeRuler]),
-        ("findings", [Finding, Example, ExampleArm, Group, Histogram, AttributeEffect, Carried, Spike, Added]),
+        (
+            "findings",
+            [
+                Finding,
+                Example,
+                ExampleArm,
+                Group,
+                Histogram,
+                AttributeEffect,
+                Carried,
+                Detail,
+                DetailValue,
+                PublishedValue,
+                Spike,
+                Added,
+            ],
+        ),
         ("report.json", [Report, CoverageRow, DisclosureItem, RunBlock]),
     ],
 )
@@ -167,9 +188,19 @@ def test_every_design_is_documented_with_its_keys(design: type[BaseModel]) -> No
     assert all(re.search(rf"\b{key}\b", signature[1]) for key in design.model_fields if key not in ("design", "where"))
 
 
+@pytest.mark.parametrize("detail", DETAILS, ids=lambda detail: detail.__name__)
+def test_every_detail_is_documented_with_its_keys(detail: type[BaseModel]) -> None:
+    name = get_args(detail.model_fields["detail"].annotation)[0]
+    signature = re.search(r"`\{detail: (.*?)\}`", " ".join(section(read("suites.md"), name).split()))
+    assert signature
+    assert signature[1].split(",")[0] == name
+    assert {key.strip() for key in signature[1].split(",")[1:]} == detail.model_fields.keys() - {"detail"}
+
+
 def test_every_suite_and_item_key_is_documented() -> None:
     suites = read("suites.md")
     assert table_keys(section(suites, "suite.yaml")) == {*fields(spec.Suite, spec.Probe)}
+    assert all(f"`{name}`" in section(suites, "suite.yaml") for name in fields(spec.Published))
     page = section(suites, "Items")
     assert table_keys(page) == {*fields(spec.Item)}
     assert all(f"`{name}`" in page for name in fields(spec.Arm))

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 import yaml
 
-from builders.probes import common, length, misgeneralization, panel
+from builders.probes import common, misgeneralization, panel
 from builders.split import is_held_out
+from rmaudit.generate.suites import length
 from rmaudit.suites.designs import reader
 from rmaudit.suites.load import read_suite
 from rmaudit.suites.spec import Item, Probe
@@ -99,14 +100,12 @@ def test_suites_are_sound_and_every_probe_has_items(suite: str) -> None:
 
 BUILDERS = {
     "panel/items.jsonl": panel.build,
-    "length/items.jsonl": length.build,
-    "length/items_wrong_answers.jsonl": length.build_wrong,
     "misgeneralization/items.jsonl": misgeneralization.build,
     "misgeneralization/items_edits.jsonl": misgeneralization.build_edits,
 }
 
 
-@pytest.mark.parametrize("path", FILES)
+@pytest.mark.parametrize("path", BUILDERS)
 def test_builder_makes_the_shipped_bytes(path: str) -> None:
     assert common.item_file(BUILDERS[path](needed_source_data())) == (PROBES / path).read_bytes()
 

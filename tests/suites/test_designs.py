@@ -151,9 +151,6 @@ MISFITS: list[Any] = [
     pytest.param(LADDER, steps(1, "2", 3), id="a dose that is no number"),
     pytest.param(LADDER, steps(1, True, 3), id="a dose that is a truth value"),
     pytest.param(LADDER, steps(1, None, 3), id="no dose"),
-    pytest.param(LADDER, steps(1, 2, 3, again={"step": "two", "dose": 2}), id="a step twice"),
-    pytest.param(FACTORIAL, item(**{f"{i}{j}": {"belief": i, "answer": j} for i in "xy" for j in "xy"}, again=X),
-                 id="a cell twice"),
     pytest.param(FACTORIAL, item(**{f"a{i}{j}": {"belief": i, "answer": j} for i in "xy" for j in "xz"}),
                  id="levels that cannot agree"),
     pytest.param(FACTORIAL, item(a=X), id="one cell"),
@@ -217,3 +214,16 @@ def test_the_placebo_of_carryover_is_zero_on_average_for_both() -> None:
         effects = [carryover.mismatched_effect(own, other, swap=swap) for swap in (False, True)]
         assert effects[0] != 0
         assert sum(effects) == 0
+
+
+def test_a_step_with_two_wordings_counts_once() -> None:
+    reading = reader(LADDER)(steps(1, 2, 3, again={"step": "three", "dose": 3}))
+    assert reading is not None
+    assert reading.effect({"one": 0.0, "two": 1.0, "three": 1.0, "again": 3.0}) == pytest.approx(1.0)
+
+
+def test_a_cell_with_two_wordings_counts_once() -> None:
+    cross = {f"{i}{j}": {"belief": i, "answer": j} for i in "xy" for j in "xy"}
+    reading = reader(FACTORIAL)(item(**cross, again=X))
+    assert reading is not None
+    assert reading.effect({"xx": 2.0, "again": 4.0, "yy": 1.0, "xy": 0.0, "yx": 0.0}) == pytest.approx(2.0)
