@@ -7,6 +7,7 @@
     effects         win probability and flip rate
     ruler           within-prompt SD, gold pairs, temperature
     power           what an interval can clear, clusters that would settle a verdict
+    rate            effects of an attribute from rewrites and rewrites of rewrites
     spike           repeats of a run with a known effect added
 
 The unit of inference is always the cluster (the source prompt that items were made from), never the item.

@@ -11,10 +11,11 @@ from rmaudit.suites.details.accuracy import Accuracy
 from rmaudit.suites.details.base import Context
 from rmaudit.suites.details.by_level import ByLevel
 from rmaudit.suites.details.curve import Curve
+from rmaudit.suites.details.rewriting import Rewriting
 from rmaudit.suites.details.share_positive import SharePositive
 from rmaudit.suites.finding import Detail, Estimate
 
-AnyDetail = Annotated[Accuracy | ByLevel | Curve | SharePositive, Field(discriminator="detail")]
+AnyDetail = Annotated[Accuracy | ByLevel | Curve | Rewriting | SharePositive, Field(discriminator="detail")]
 
 
 def computed(specs: Sequence[AnyDetail], context: Context) -> list[Detail]:
