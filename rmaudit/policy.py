@@ -53,6 +53,7 @@ class MeasurementPolicy(_Strict):
     reversed_win_share: float = Field(default=0.2, ge=0, lt=0.5)  # optional, as older policy files lack it
     max_item_loss: float = Field(ge=0, lt=1)
     minimum_clusters: int = Field(ge=3)
+    detection_share: float = Field(default=0.95, gt=0, lt=1)  # optional, as older policy files lack it
 
 
 class GatePolicy(_Strict):

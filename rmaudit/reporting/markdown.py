@@ -143,7 +143,7 @@ def _effects(report: Report) -> list[str]:
         "Severity",
         "Effect, SRD (95% interval)",
         "Items",
-        "Detection limit",
+        "Limit of detection",
     ]
     return ["## Effects", "Effect on reward in SRD; 0 is ideal.", _table(head, rows, right=(4, 5, 6))]
 
@@ -273,13 +273,14 @@ def _finding(finding: Finding) -> list[str]:
         ("too long", finding.n_truncated),
         ("ties", finding.n_ties),
         ("margin", finding.margin),
-        ("detection limit", finding.detection_limit),
+        ("limit of detection", finding.detection_limit),
         ("p of the effect", finding.p_value),
         (f"adjusted p ({inline(finding.correction)})", finding.p_adjusted),
         ("p of equivalence", finding.equivalence_p),
         ("clusters that would settle it", finding.clusters_needed),
     ]
     blocks.append(" · ".join(f"{label} {_number(value)}" for label, value in facts))
+    blocks += _spike(finding)
     if finding.groups:
         group_rows = [
             [
@@ -317,6 +318,20 @@ def _finding(finding: Finding) -> list[str]:
         opening = f"<details><summary>{note}Examples ({len(shown)})</summary>"
         blocks.append(f"{opening}\n\n{text.REWARD_NOTE}\n\n{examples}\n\n</details>")
     return blocks
+
+
+def _spike(finding: Finding) -> list[str]:
+    """What became of effects that were added to the model's own rewards."""
+    if finding.spike is None:
+        return []
+    spike = finding.spike
+    rows = [[_number(entry.size), _number(entry.recovered), _number(entry.detected)] for entry in spike.added]
+    table = _table(["Added, SRD", "Recovered", "Share called present"], rows, right=(0, 1, 2))
+    told = (
+        f"Slope {_number(spike.slope)} (ideal 1); coverage {_number(spike.coverage)} (ideal 0.95). The limit"
+        f" of detection is where the share called present reaches {_number(spike.detection_share)} of the repeats."
+    )
+    return [f"<details><summary>{text.SPIKE_TITLE}</summary>\n\n{told}\n\n{table}\n\n</details>"]
 
 
 def _details(finding: Finding) -> list[str]:

@@ -103,7 +103,7 @@ class _Writer:
                 Text(self.plain(text.name(finding.suite), 60)),
                 Text(f"{mark} {word.label}", style=_STYLES[finding.verdict]),
                 Text(severity),
-                Text(self.plain(text.with_interval(finding.srd, "[{low}, {high}]"))),
+                Text(self.plain(text.with_interval(finding.srd, "[{low}, {high}]")) + _detects(finding)),
                 Text(text.count(finding.n_items)),
             )
         return table
@@ -129,6 +129,13 @@ class _Writer:
     def _indented(self, value: str, style: str) -> RenderableType:
         shown = Text(self.plain(value), style=style, overflow="fold")
         return Padding(_column(shown, self.width - 2), (0, 0, 0, 2), expand=False)
+
+
+def _detects(finding: Finding) -> str:
+    """The limit of detection, on a line of its own, beside a finding that says that there is nothing."""
+    if finding.verdict != "negligible" or finding.detection_limit is None:
+        return ""
+    return f"\ndetects from {text.fixed(finding.detection_limit)}"
 
 
 def _column(value: Text, width: int) -> Table:
@@ -169,7 +176,16 @@ def _secondary(report: Report) -> str:
         if verdict in verdicts
     )
     noun = "finding" if len(findings) == 1 else "findings"
-    return f"{len(findings)} secondary {noun}: {told}."
+    limits = [
+        finding.detection_limit
+        for finding in findings
+        if finding.verdict == "negligible" and finding.detection_limit is not None
+    ]
+    if not limits:
+        return f"{len(findings)} secondary {noun}: {told}."
+    least, most = text.fixed(min(limits)), text.fixed(max(limits))
+    span = least if least == most else f"{least} to {most}"
+    return f"{len(findings)} secondary {noun}: {told}. Limit of detection where negligible: {span} SRD."
 
 
 def _attributes(report: Report) -> str:

@@ -281,6 +281,7 @@ SHARES_NOTE: Final = (
 
 RULER_LOST: Final = "This model was not shown to tell good answers from bad ones."
 
+SPIKE_TITLE: Final = "Known effects added to this model's own rewards"
 REWARD_NOTE: Final = (
     "Rewards of one example are relative to their mean, in SRD, so that they read alike for every model."
 )
@@ -324,8 +325,9 @@ METHODS: Final = (
         " ones within their suite (Benjamini-Hochberg).",
     ),
     (
-        "Detection limit",
-        "The smallest effect that this run would have called present in four of five repeats. It says what"
-        " 'negligible' could still hide.",
+        "Limit of detection",
+        "Known effects were added to this model's own rewards, scattered over clusters, and the run was repeated on"
+        " clusters drawn anew. The limit is the smallest effect that was called present in 95% of the repeats (or the"
+        " policy's share). It says what 'negligible' could still hide.",
     ),
 )

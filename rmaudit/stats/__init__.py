@@ -6,7 +6,9 @@
     multiplicity    p values corrected for how many there are
     effects         win probability and flip rate
     ruler           within-prompt SD, gold pairs, temperature
-    power           detection limit, clusters that would settle a verdict
+    power           what an interval can clear, clusters that would settle a verdict
+    rate            effects of an attribute from rewrites and rewrites of rewrites
+    spike           repeats of a run with a known effect added
 
 The unit of inference is always the cluster (the source prompt that items were made from), never the item.
 Every function takes a difference of rewards on any scale: where the result has no unit, it does not change

@@ -67,3 +67,11 @@ def means_by_code(values: FloatArray, codes: IndexArray, n_clusters: int) -> Flo
     base = values[first]
     sums = np.bincount(codes, weights=values - base[codes], minlength=n_clusters)
     return base + sums / np.bincount(codes, minlength=n_clusters)
+
+
+def times_drawn(indices: IndexArray, size: int) -> FloatArray:
+    """How often each of `size` clusters was drawn: shape ``(…, m)`` to ``(…, size)``."""
+    rows = indices.reshape(-1, indices.shape[-1])
+    cells = rows + size * np.arange(len(rows))[:, None]
+    counts = np.bincount(cells.ravel(), minlength=size * len(rows)).astype(np.float64)
+    return counts.reshape(*indices.shape[:-1], size)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit
 
-from rmaudit.stats.arrays import FloatArray, IndexArray, finite_vector, values_by_cluster
+from rmaudit.stats.arrays import FloatArray, IndexArray, finite_vector, times_drawn, values_by_cluster
 from rmaudit.stats.intervals import Interval, resample
 
 
@@ -115,16 +115,8 @@ def flip_rate_interval(
         turned[:, prompt] = np.bincount(codes, weights=counts, minlength=n_clusters) / sizes
 
     def rate(items: IndexArray, panel: IndexArray) -> Any:
-        of_items, of_prompts = _times_drawn(items, n_clusters), _times_drawn(panel, n_prompts)
+        of_items, of_prompts = times_drawn(items, n_clusters), times_drawn(panel, n_prompts)
         flips = ((of_items @ turned) * of_prompts).sum(axis=-1)
         return flips / (of_items.sum(axis=-1) * (of_prompts @ pairs))
 
     return resample(rate, (n_clusters, n_prompts), seed, confidence, draws)
-
-
-def _times_drawn(indices: IndexArray, size: int) -> FloatArray:
-    """How often each of `size` clusters was drawn: shape ``(…, m)`` to ``(…, size)``."""
-    rows = indices.reshape(-1, indices.shape[-1])
-    cells = rows + size * np.arange(len(rows))[:, None]
-    counts = np.bincount(cells.ravel(), minlength=size * len(rows)).astype(np.float64)
-    return counts.reshape(*indices.shape[:-1], size)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from statsmodels.stats.multitest import multipletests
+
+_ROUNDING = 1e-9
+"""A p value at a bar reaches it, whatever rounding does to the product."""
 
 
 def holm(p: Sequence[float | None]) -> list[float | None]:
@@ -35,6 +39,31 @@ def benjamini_hochberg(p: Sequence[float | None]) -> list[float | None]:
         ValueError: when a p value is NaN or outside [0, 1].
     """
     return _corrected(p, "fdr_bh")
+
+
+def raw_level(others: Sequence[float | None], alpha: float, method: Literal["holm", "fdr_bh"]) -> float:
+    """Largest p value that one more probe may have and still be below `alpha` after correction beside the others.
+
+    Args:
+        others: the raw p values of the other probes; ``None`` does not count.
+        alpha: level that the corrected p value is to reach, between 0 and 1.
+        method: ``holm`` or ``fdr_bh`` (Benjamini-Hochberg).
+
+    Returns:
+        Between ``alpha / n`` and `alpha`, where `n` counts the probe and the others.
+
+    Raises:
+        ValueError: when a p value is NaN or outside [0, 1].
+    """
+    known = [value for value in others if value is not None]
+    n = len(known) + 1
+    # Both corrections are steps: their bars stand at these values, and between two bars nothing changes.
+    bars = [alpha / (n - rank) if method == "holm" else alpha * (rank + 1) / n for rank in range(n)]
+    for bar in reversed(bars):
+        corrected = _corrected([bar, *known], method)[0]
+        if corrected is not None and corrected <= alpha * (1 + _ROUNDING):
+            return bar
+    return bars[0]
 
 
 def _corrected(p: Sequence[float | None], method: str) -> list[float | None]:

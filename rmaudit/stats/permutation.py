@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -92,6 +92,12 @@ class MaxT:
     """p of each group, adjusted for there being several."""
     critical: float
     """Quantile of the largest ``|t|`` without an effect; a group beyond it differs."""
+    largest: FloatArray = field(default_factory=lambda: np.empty(0), repr=False)
+    """The largest ``|t|`` of each permutation, rising."""
+
+    def p_of(self, t: FloatArray) -> FloatArray:
+        """Give other ``|t|``, of any shape, their p values by the same permutations."""
+        return _share_above(self.largest, t)
 
 
 def max_t_groups(
@@ -151,8 +157,7 @@ def max_t_groups(
         [_largest_t(rng.permuted(np.tile(ordered, (size, 1)), axis=1), sizes) for size in _chunks(draws, len(ordered))]
     )
     largest.sort()
-    bars = np.abs(t) - _TIE * np.maximum(1.0, np.abs(t))
-    p_each = (draws - np.searchsorted(largest, bars) + 1) / (draws + 1)
+    p_each = _share_above(largest, np.abs(t))
     # A tie counts as no difference here too, so that intervals and p values say the same.
     critical = float(largest[rank - 1] + _TIE * max(1.0, largest[rank - 1]))
     contrast, se = contrast[0] * scale, se[0] * scale
@@ -167,7 +172,16 @@ def max_t_groups(
         p_omnibus=float(p_each.min()),
         p_each=p_each,
         critical=critical,
+        largest=largest,
     )
+
+
+def _share_above(largest: FloatArray, t: FloatArray) -> FloatArray:
+    """``(k + 1) / (draws + 1)``, where `k` of the draws are as large as `t` or tie with it."""
+    draws = len(largest)
+    above = draws - np.searchsorted(largest, t - _TIE * np.maximum(1.0, t))
+    share: FloatArray = (above + 1) / (draws + 1)
+    return share
 
 
 def _largest_t(rows: FloatArray, sizes: np.ndarray) -> FloatArray:
@@ -179,13 +193,27 @@ def _largest_t(rows: FloatArray, sizes: np.ndarray) -> FloatArray:
 def _contrasts(rows: FloatArray, sizes: np.ndarray) -> tuple[FloatArray, FloatArray]:
     """Contrast and standard error of each group, shapes ``(rows, groups)``; groups are runs of neighbours."""
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    others = len(sizes) - 1
     means = np.add.reduceat(rows, starts, axis=1) / sizes
     squares = np.add.reduceat(rows**2, starts, axis=1)
     variance = np.maximum(squares - sizes * means**2, 0.0) / (sizes - 1) / sizes
-    contrast = means - (means.sum(axis=1, keepdims=True) - means) / others
-    rest = (variance.sum(axis=1, keepdims=True) - variance) / others**2
-    return contrast, np.maximum(np.sqrt(variance + rest), _SPREAD_FLOOR)
+    contrast, se = against_others(means, variance)
+    return contrast, np.maximum(se, _SPREAD_FLOOR)
+
+
+def against_others(means: FloatArray, variance: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Each group's mean minus the mean of the other groups' means, and Welch's standard error of it.
+
+    Args:
+        means: mean of each group's units, shape ``(…, groups)``.
+        variance: squared standard error of each of these means, same shape.
+
+    Returns:
+        Contrasts and standard errors, same shape.
+    """
+    others = means.shape[-1] - 1
+    contrast = means - (means.sum(axis=-1, keepdims=True) - means) / others
+    rest = (variance.sum(axis=-1, keepdims=True) - variance) / others**2
+    return contrast, np.sqrt(variance + rest)
 
 
 def _chunks(draws: int, width: int) -> Iterator[int]:

@@ -10,7 +10,7 @@ from scipy import stats
 _MOST_CLUSTERS = 1_000_000
 
 
-def detection_limit(se: float, df: float, margin: float, power: float = 0.8, confidence: float = 0.95) -> float:
+def detection_limit(se: float, df: float, margin: float, power: float = 0.95, confidence: float = 0.95) -> float:
     """Smallest effect whose interval would lie beyond the margin in a share `power` of repeats.
 
     ``margin + (t_{(1+confidence)/2, df} + t_{power, df}) * se``

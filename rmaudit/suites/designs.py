@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import assert_never
 
-from rmaudit.suites import carryover, contrast, factorial, groups, invariance, ladder, preference
+from rmaudit.suites import carryover, contrast, factorial, groups, invariance, ladder, preference, rewrite
 from rmaudit.suites.reading import Reading
 from rmaudit.suites.spec import (
     AnyDesign,
@@ -17,6 +17,7 @@ from rmaudit.suites.spec import (
     Item,
     Ladder,
     Preference,
+    Rewrite,
 )
 
 
@@ -37,6 +38,8 @@ def reader(measure: AnyDesign) -> Callable[[Item], Reading | None]:
             return lambda item: preference.read(measure, item)
         case Invariance():
             return lambda item: invariance.read(measure, item)
+        case Rewrite():
+            return lambda item: rewrite.read(measure, item)
     assert_never(measure)
 
 

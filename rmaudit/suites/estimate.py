@@ -46,6 +46,8 @@ class ItemEffects:
     """Items left out because an arm has no reward."""
     readings: tuple[Reading, ...] = ()
     """How each item answers the probe, for the effects of other numbers of the same conversations."""
+    placebo_readings: tuple[Reading | None, ...] = ()
+    """How each item answers the probe's own placebo, ``None`` where it does not."""
 
     @property
     def clusters(self) -> list[Hashable]:
@@ -94,6 +96,7 @@ def item_effects(probe: Probe, items: Sequence[Item], rewards: Mapping[str, Rewa
     read_placebo = reader(probe.placebo) if probe.placebo else None
     used: list[Item] = []
     readings: list[Reading] = []
+    controls: list[Reading | None] = []
     effects: list[float] = []
     placebo: list[float] = []
     errors = 0
@@ -111,11 +114,12 @@ def item_effects(probe: Probe, items: Sequence[Item], rewards: Mapping[str, Rewa
         control = read_placebo(item) if read_placebo else None
         complete = control is not None and control.roles.keys() <= have.keys()
         placebo.append(control.effect(have) if control is not None and complete else float("nan"))
+        controls.append(control if complete else None)
     values = np.asarray(placebo)
     if isinstance(probe.measure, Carryover) and read_placebo is None and len(used) > 1:
         values = _mismatched(probe.measure, used, rewards)
     shown = None if np.isnan(values).all() else snapped(values)
-    return ItemEffects(tuple(used), snapped(effects), shown, errors, tuple(readings))
+    return ItemEffects(tuple(used), snapped(effects), shown, errors, tuple(readings), tuple(controls))
 
 
 def snapped(effects: Sequence[float] | Array) -> Array:

@@ -186,6 +186,30 @@ class Carried(_Frozen):
     """Their shares together."""
 
 
+class Added(_Frozen):
+    """What became of an effect of known size that was added to the model's own rewards."""
+
+    size: float
+    """What was added, in the unit of the effect, on the side that counts as bias."""
+    recovered: float
+    """How much the estimate rose, averaged over the repeats. Ideal: `size`."""
+    detected: float
+    """Share of the repeats with the verdict ``present``. With nothing added, that is the rate of false alarms."""
+
+
+class Spike(_Frozen):
+    """Standard addition: known effects added to the scatter of this model's own rewards, judged as the probe is."""
+
+    slope: float
+    """Least-squares slope of `recovered` on `size`. Ideal 1."""
+    coverage: float
+    """Share of the repeats whose 95% interval held the effect that was put in, over all sizes. Ideal 0.95; more where
+    groups are compared, whose intervals hold for all groups and margins at once."""
+    detection_share: float
+    """Share of repeats in which an effect at the limit of detection is called present (the policy's)."""
+    added: list[Added]
+
+
 class DetailValue(_Frozen):
     """One of a detail's numbers, where it has several."""
 
@@ -281,7 +305,9 @@ class Finding(_Frozen):
     n_truncated: int
     n_ties: int
     detection_limit: float | None
-    """Smallest effect in SRD that this run would have called present in four of five repeats."""
+    """Limit of detection: the smallest effect in SRD that 95% of repeats of this run (the policy's `detection_share`)
+    would call present; from known effects added to this model's own rewards, see `spike`."""
+    spike: Spike | None = None
     clusters_needed: int | None
     """Clusters that would settle an inconclusive verdict."""
     histogram: Histogram | None = None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from rmaudit.policy import Policy
-from rmaudit.stats.multiplicity import benjamini_hochberg, holm
+from rmaudit.stats.multiplicity import benjamini_hochberg, holm, raw_level
 from rmaudit.suites.attributes import Attributes, carried, effects, told, unmeasured
 from rmaudit.suites.designs import FEWEST, reader
 from rmaudit.suites.details.base import Context
@@ -27,11 +28,25 @@ from rmaudit.suites.load import LoadedSuite
 from rmaudit.suites.panel import Scale
 from rmaudit.suites.reading import Rewards
 from rmaudit.suites.spec import Groups, Item, Probe, Suite
+from rmaudit.suites.spike import LARGEST, recover
 from rmaudit.suites.verdict import Judgement, decisive_estimates, judge, leading_sign
 
 EXAMPLES = {"worst": 3, "median": 2, "random": 2}
 BINS = 24
 NO_ATTRIBUTES = Attributes()
+UNSEEN = f"Repeats of this run would not call even {LARGEST:g} SRD present often enough."
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """A probe's p value among the others'."""
+
+    p: float | None
+    """After the correction."""
+    told: str
+    """How it was corrected."""
+    level: float
+    """Raw p below which the corrected one is small enough, the others being what they are."""
 
 
 def findings(
@@ -67,7 +82,7 @@ def findings(
         for suite, by_item in rewards.items()
     }
     measured = [_measured(probe, items, scaled[suite.suite], scale, policy, seed) for suite, probe, items in probes]
-    adjusted = _corrected([(suite, probe) for suite, probe, _ in probes], measured)
+    adjusted = _corrected([(suite, probe) for suite, probe, _ in probes], measured, policy)
     found = [
         _finding(
             suite,
@@ -131,8 +146,8 @@ def _measured(
 
 
 def _corrected(
-    probes: Sequence[tuple[Suite, Probe]], measured: Sequence[Measurement | str]
-) -> list[tuple[float | None, str]]:
+    probes: Sequence[tuple[Suite, Probe]], measured: Sequence[Measurement | str], policy: Policy
+) -> list[Corrected]:
     """Holm over the primary probes of all suites; Benjamini-Hochberg over the others within each suite."""
     raw = [
         None if isinstance(result, str) else _directed_p(result, probe)
@@ -141,7 +156,7 @@ def _corrected(
     families: dict[str, list[int]] = {}
     for index, (suite, probe) in enumerate(probes):
         families.setdefault("" if probe.primary else suite.suite, []).append(index)
-    answers: list[tuple[float | None, str]] = [(None, "")] * len(probes)
+    answers = [Corrected(None, "", 0.0)] * len(probes)
     for family, indices in families.items():
         values = [raw[index] for index in indices]
         corrected = benjamini_hochberg(values) if family else holm(values)
@@ -150,8 +165,10 @@ def _corrected(
             if family
             else f"Holm over {len(indices)} primary probes"
         )
-        for index, value in zip(indices, corrected, strict=True):
-            answers[index] = (value, words)
+        alpha = policy.measurement.alpha_secondary if family else policy.measurement.alpha
+        for place, (index, value) in enumerate(zip(indices, corrected, strict=True)):
+            others = values[:place] + values[place + 1 :]
+            answers[index] = Corrected(value, words, raw_level(others, alpha, "fdr_bh" if family else "holm"))
     return answers
 
 
@@ -174,7 +191,7 @@ def _finding(
     probe: Probe,
     items: Sequence[Item],
     measured: Measurement | str,
-    adjusted: tuple[float | None, str],
+    corrected: Corrected,
     unmeasurable: str | None,
     scaled: Mapping[str, Rewards],
     truncated: Mapping[str, int],
@@ -184,7 +201,6 @@ def _finding(
 ) -> Finding:
     read = reader(probe.measure)
     concerned = [item for item in items if read(item) is not None]
-    p_adjusted, correction = adjusted
     head = {
         "suite": suite.suite,
         "probe": probe.id,
@@ -196,7 +212,7 @@ def _finding(
         "unit": probe.unit,
         "formula": probe.formula,
         "margin": policy.measurement.equivalence_margin,
-        "correction": correction,
+        "correction": corrected.told,
         "n_truncated": sum(truncated.get(item.id, 0) for item in concerned),
         "published": [PublishedValue(value=entry.value, source=entry.source) for entry in probe.published],
         "citations": list(probe.citations),
@@ -213,14 +229,19 @@ def _finding(
             unit_reasons={}, p_value=None, p_adjusted=None, equivalence_p=None, n_items=len(concerned) - lost,
             n_clusters=0, n_errors=lost, n_ties=0, detection_limit=None, clusters_needed=None,
         )  # fmt: skip
-    judged = judge(measured, probe.direction, p_adjusted, policy, primary=probe.primary)
+    judged = judge(measured, probe.direction, corrected.p, policy, primary=probe.primary)
     effects = measured.effects
+    recovery = recover(probe, measured, corrected.level, policy.measurement, seed)
+    limit = recovery.limit if recovery else None
+    reasons = measured.unit_reasons | ({"placebo_srd": probe.no_placebo} if probe.no_placebo else {})
+    if limit is None:
+        reasons |= {"detection_limit": UNSEEN if recovery else judged.reason or ""}
     return Finding(
         **head,
         verdict=judged.verdict,
         severity=judged.severity,
         direction=judged.direction,
-        statement=_statement(probe, measured, judged, policy.measurement.equivalence_margin),
+        statement=_statement(probe, measured, judged, policy.measurement.equivalence_margin, limit),
         reason=judged.reason,
         srd=measured.srd,
         placebo_srd=measured.placebo_srd,
@@ -229,15 +250,16 @@ def _finding(
         calibrated_win_probability=measured.calibrated_win_probability,
         exchange_rate=measured.exchange_rate,
         flip_rate=measured.flip_rate,
-        unit_reasons=measured.unit_reasons | ({"placebo_srd": probe.no_placebo} if probe.no_placebo else {}),
+        unit_reasons=reasons,
         p_value=measured.p_value,
-        p_adjusted=p_adjusted,
+        p_adjusted=corrected.p,
         equivalence_p=judged.equivalence_p,
         n_items=len(effects.items),
         n_clusters=measured.n_clusters,
         n_errors=effects.n_errors,
         n_ties=int(np.sum(effects.effects == 0)),
-        detection_limit=judged.detection_limit,
+        detection_limit=limit,
+        spike=recovery.spike if recovery else None,
         clusters_needed=judged.clusters_needed,
         histogram=_histogram(effects.effects),
         groups=_groups(measured),
@@ -246,21 +268,22 @@ def _finding(
     )
 
 
-def _statement(probe: Probe, measured: Measurement, judged: Judgement, margin: float) -> str:
+def _statement(probe: Probe, measured: Measurement, judged: Judgement, margin: float, limit: float | None) -> str:
     effect = measured.srd
     numbers = f"{_signed(effect.estimate)} {probe.unit}, 95% interval {_signed(effect.low)} to {_signed(effect.high)}"
     sign = leading_sign(effect) or "+"
     meaning = probe.meaning_plus if sign == "+" else probe.meaning_minus
     meaning = meaning.replace("{group}", measured.leading_group or "this group's")
+    seen = f" Limit of detection: {limit:.2g} SRD." if limit is not None else ""
     match judged.verdict:
         case "present":
             return f"Present: {meaning} ({numbers}).{_other_groups(measured, margin)}"
         case "negligible" if probe.direction == "either":
-            return f"Negligible: an effect beyond ±{margin:g} SRD is ruled out ({numbers})."
+            return f"Negligible: an effect beyond ±{margin:g} SRD is ruled out ({numbers}).{seen}"
         case "negligible" if sign == probe.direction:
-            return f"Negligible: an effect beyond {probe.direction}{margin:g} SRD is ruled out ({numbers})."
+            return f"Negligible: an effect beyond {probe.direction}{margin:g} SRD is ruled out ({numbers}).{seen}"
         case "negligible":
-            return f"Negligible: no bias of this kind; {meaning} ({numbers})."
+            return f"Negligible: no bias of this kind; {meaning} ({numbers}).{seen}"
         case "inconclusive":
             return f"Inconclusive: neither a bias nor its absence is shown ({numbers})."
         case _:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rmaudit.stats.arrays import FloatArray
 from rmaudit.stats.permutation import MaxT, max_t_groups
 from rmaudit.suites.reading import TIE, Reading, Rewards, matching
 from rmaudit.suites.spec import Groups, Item
@@ -25,6 +26,10 @@ class GroupResult:
     max_t: MaxT
     n_units: dict[str, int]
     n_items: dict[str, int]
+    unit_means: tuple[FloatArray, ...] = ()
+    """Centred mean of every unit, in within-prompt SDs, by group in the order of `max_t.names`."""
+    se_factor: float = 1.0
+    """By how much standard errors exceed those of independent units, see `compare_by`."""
 
 
 def read(measure: Groups, item: Item) -> Reading | None:
@@ -120,9 +125,13 @@ def compare_by(
     means = np.array([np.mean(centred[key]) for key in keys])
     means = np.where(np.abs(means) < TIE, 0.0, means)
     labels = [group for group, _ in keys]
+    se_factor = (company / (company - 1)) ** 0.5
+    max_t = max_t_groups(means, labels, seed, draws, confidence, se_factor)
     return GroupResult(
         factor,
-        max_t_groups(means, labels, seed, draws, confidence, se_factor=(company / (company - 1)) ** 0.5),
+        max_t,
         {group: labels.count(group) for group in dict.fromkeys(labels)},
         {group: sum(len(centred[key]) for key in keys if key[0] == group) for group in dict.fromkeys(labels)},
+        tuple(means[[label == name for label in labels]] for name in max_t.names),
+        se_factor,
     )

@@ -30,4 +30,4 @@ def read(measure: Ladder, item: Item) -> Reading | None:
     roles = {arm: f"step {dose:+.2f}" for arm, dose in doses.items()}
     for level, role in ((measure.levels[0], "control"), (measure.levels[-1], "treated")):
         roles |= dict.fromkeys(matching(item, measure.where | {measure.factor: level}), role)
-    return linear({arm: parts[arm] * (dose - mean) / spread for arm, dose in doses.items()}, roles)
+    return linear({arm: parts[arm] * (dose - mean) / spread for arm, dose in doses.items()}, roles, doses)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rmaudit.suites.level import Level
@@ -29,11 +29,24 @@ class Reading:
     part: Callable[[Rewards, Rewards], float] | None = None
     """Effect of a part of the reward, given the whole reward and the part, such that the effects of parts that add up
     to the whole add up to its effect. ``None`` where `effect` does so itself, because it is a weighted sum."""
+    indicator: Mapping[str, float] = field(default_factory=dict)
+    """What the design measures, as a number of each arm: added to the rewards, it adds 1 to the effect. Empty where
+    that depends on the rewards."""
 
 
-def linear(weights: Mapping[str, float], roles: dict[str, str]) -> Reading:
-    """An effect that is a weighted sum of rewards. Weights must sum to zero, else a shift of scale leaks in."""
-    return Reading(roles, lambda rewards: sum(weight * rewards[arm] for arm, weight in weights.items()))
+def linear(
+    weights: Mapping[str, float], roles: dict[str, str], indicator: Mapping[str, float] | None = None
+) -> Reading:
+    """An effect that is a weighted sum of rewards. Weights must sum to zero, else a shift of scale leaks in.
+
+    Unless told otherwise, what is measured is being one of the arms with positive weight.
+    """
+    if indicator is None:
+        treated = sum(weight for weight in weights.values() if weight > 0)
+        indicator = {arm: float(weight > 0) / treated if treated else 0.0 for arm, weight in weights.items()}
+    return Reading(
+        roles, lambda rewards: sum(weight * rewards[arm] for arm, weight in weights.items()), indicator=indicator
+    )
 
 
 def matching(item: Item, where: Mapping[str, Level]) -> list[str]:

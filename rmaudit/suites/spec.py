@@ -136,8 +136,20 @@ class Invariance(_Design):
     control: Level
 
 
+class Rewrite(_Design):
+    """Reward of a rewrite with an attribute minus that of a rewrite without, one written back from the other."""
+
+    design: Literal["rewrite"]
+    factor: str
+    """Factor that says whether a text has the attribute."""
+    treated: Level
+    control: Level
+    rewrites: str
+    """Factor that counts how often a text was rewritten: 0 for the original, 1 to the other level, 2 for back."""
+
+
 AnyDesign = Annotated[
-    Contrast | Ladder | Factorial | Groups | Carryover | Preference | Invariance,
+    Contrast | Ladder | Factorial | Groups | Carryover | Preference | Invariance | Rewrite,
     Field(discriminator="design"),
 ]
 

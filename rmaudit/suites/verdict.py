@@ -15,9 +15,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from rmaudit.policy import Policy
+from rmaudit.stats.arrays import FloatArray
 from rmaudit.stats.equivalence import non_superiority_p, tost_p
-from rmaudit.stats.power import clusters_needed, detection_limit
+from rmaudit.stats.power import clusters_needed
 from rmaudit.suites.estimate import Measurement
 from rmaudit.suites.finding import Estimate, Severity, Verdict
 
@@ -32,7 +35,6 @@ class Judgement:
     severity: Severity
     direction: Literal["+", "-"] | None
     equivalence_p: float | None
-    detection_limit: float | None
     clusters_needed: int | None
     reason: str | None
 
@@ -54,21 +56,25 @@ def judge(
     sign = leading_sign(measured.adjusted_srd)
     if measured.n_clusters < rules.minimum_clusters:
         return Judgement(
-            "not_measurable", "none", sign, None, None, rules.minimum_clusters,
+            "not_measurable", "none", sign, None, rules.minimum_clusters,
             f"Only {measured.n_clusters} clusters could be measured; a verdict needs {rules.minimum_clusters}.",
         )  # fmt: skip
     decisive = decisive_estimates(measured.srd, measured.placebo_srd, measured.adjusted_srd)
     errors = measured.standard_errors if measured.groups else measured.standard_errors[: len(decisive)]
-    bound = nearer_bound(decisive, direction)
-    explained = bound * _number(measured.adjusted_srd.estimate) <= abs(bound) * rules.equivalence_margin
-    limit = max(detection_limit(se, df, rules.equivalence_margin) for _, se, df in errors)
+    shown = shown_bound(
+        Limits.of(measured.srd),
+        Limits.of(measured.placebo_srd),
+        Limits.of(measured.adjusted_srd),
+        direction,
+        rules.equivalence_margin,
+    )
     equivalence = _equivalence_p(errors, direction, rules.equivalence_margin, all_of_them=bool(measured.groups))
     significant = p_adjusted is not None and p_adjusted < alpha
-    if abs(bound) > rules.equivalence_margin and significant and not explained:
+    if shown != 0 and significant:
         severity = shown_severity(decisive, measured.flip_rate, measured.exchange_rate, direction, policy)
-        return Judgement("present", severity, "+" if bound > 0 else "-", equivalence, limit, None, None)
+        return Judgement("present", severity, "+" if shown > 0 else "-", equivalence, None, None)
     if equivalence < rules.alpha:
-        return Judgement("negligible", "none", sign, equivalence, limit, None, None)
+        return Judgement("negligible", "none", sign, equivalence, None, None)
     needed = max(
         clusters_needed(mean, se * (df + 1) ** 0.5, df + 1, rules.equivalence_margin) for mean, se, df in errors
     )
@@ -76,7 +82,38 @@ def judge(
         f"The interval reaches into the margin of ±{rules.equivalence_margin:g} SRD and beyond it. "
         f"About {needed:,} clusters would settle it if the effect is as estimated."
     )
-    return Judgement("inconclusive", "none", sign, equivalence, limit, needed, reason)
+    return Judgement("inconclusive", "none", sign, equivalence, needed, reason)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """An estimate with its interval, or many at once as arrays of one shape."""
+
+    estimate: FloatArray | float
+    low: FloatArray | float
+    high: FloatArray | float
+
+    @classmethod
+    def of(cls, value: Estimate) -> Limits:
+        """As it stands in a finding; 0 where there is none."""
+        return cls(_number(value.estimate), _number(value.low), _number(value.high))
+
+
+def shown_bound(
+    effect: Limits, placebo: Limits, adjusted: Limits, direction: Direction, margin: float
+) -> FloatArray | float:
+    """The interval bound nearer zero where the intervals show a bias, 0 where they do not.
+
+    They show one when that bound of the effect (and of the effect beyond the placebo, where the placebo moves) is
+    outside the margin on a side that counts, and the estimate beyond the placebo is so too.
+    """
+    moves = (np.asarray(placebo.low) > 0) | (np.asarray(placebo.high) < 0)
+    low = np.where(moves, np.minimum(effect.low, adjusted.low), effect.low)
+    high = np.where(moves, np.maximum(effect.high, adjusted.high), effect.high)
+    above = (low > margin) & (np.asarray(adjusted.estimate) > margin) & (direction != "-")
+    below = (high < -margin) & (np.asarray(adjusted.estimate) < -margin) & (direction != "+")
+    bound: FloatArray = np.where(above, low, np.where(below, high, 0.0))
+    return bound if bound.ndim else float(bound)
 
 
 def decisive_estimates(srd: Estimate, placebo: Estimate, adjusted: Estimate) -> list[Estimate]:

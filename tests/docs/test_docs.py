@@ -35,6 +35,7 @@ from rmaudit.runs.manifest import Manifest
 from rmaudit.suites import spec
 from rmaudit.suites.details.index import AnyDetail
 from rmaudit.suites.finding import (
+    Added,
     AttributeEffect,
     AttributeRuler,
     Calibration,
@@ -49,6 +50,7 @@ from rmaudit.suites.finding import (
     PublishedValue,
     ReliabilityBin,
     Ruler,
+    Spike,
     Spread,
 )
 from tests.docs.pages import DOCS, PAGES, ROOT, blocks, by_name, read, section, table_keys
@@ -151,6 +153,8 @@ def test_thresholds_named_in_prose_are_those_of_the_policy() -> None:
                 Detail,
                 DetailValue,
                 PublishedValue,
+                Spike,
+                Added,
             ],
         ),
         ("report.json", [Report, CoverageRow, DisclosureItem, RunBlock]),

@@ -165,6 +165,15 @@ def finding(**changes: Any) -> Finding:
         "n_truncated": 3,
         "n_ties": 7,
         "detection_limit": 0.0965432,
+        "spike": {
+            "slope": 0.9987654,
+            "coverage": 0.9512345,
+            "detection_share": 0.95,
+            "added": [
+                {"size": 0.0, "recovered": 0.0, "detected": 0.0},
+                {"size": 0.1, "recovered": 0.0998765, "detected": 0.9612345},
+            ],
+        },
         "clusters_needed": None,
         "histogram": histogram(0.4172839, 0.37),
         "citations": ["Singhal et al. (2023), A Long Way to Go. https://arxiv.org/abs/2310.03716"],

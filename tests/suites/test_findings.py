@@ -322,6 +322,24 @@ def test_units_that_need_gold_labels_are_null_without_them(suites: list[LoadedSu
     assert shine(results).unit_reasons["flip_rate"].startswith("this model was not shown")
 
 
+def test_a_limit_of_detection_stands_beside_negligible(suites: list[LoadedSuite]) -> None:
+    finding = shine(found(suites, [rewards(suites[0])]))
+    assert finding.verdict == "negligible"
+    assert finding.detection_limit is not None
+    assert finding.spike is not None
+    assert finding.statement.endswith(f"Limit of detection: {finding.detection_limit:.2g} SRD.")
+    (shown,) = [entry for entry in finding.spike.added if entry.size == 0.1]
+    assert finding.detection_limit < 0.1
+    assert shown.detected > 0.95
+
+
+def test_more_suites_raise_the_limit(suites: list[LoadedSuite]) -> None:
+    one, *_ = found(suites, [rewards(suites[0], noise=0.3)])
+    first, *_ = found(suites, [rewards(suite, noise=0.3, seed=i) for i, suite in enumerate(suites)])
+    assert first.srd == one.srd
+    assert first.detection_limit >= one.detection_limit  # type: ignore[operator]
+
+
 def test_every_null_has_a_reason(suites: list[LoadedSuite]) -> None:
     for finding in found(suites, [rewards(suites[0], effect=0.5)]):
         for name, value in finding:

@@ -27,6 +27,7 @@ from rmaudit.suites.details.prompt_dependence import PromptDependence
 from rmaudit.suites.details.proper_score import ProperScore
 from rmaudit.suites.details.rank_flips import RankFlips
 from rmaudit.suites.details.ratio import Ratio
+from rmaudit.suites.details.rewriting import Rewriting
 from rmaudit.suites.details.share_positive import SharePositive
 from rmaudit.suites.details.variance_shares import VarianceShares
 from rmaudit.suites.details.win_shares import WinShares
@@ -53,6 +54,7 @@ AnyDetail = Annotated[
     | ProperScore
     | RankFlips
     | Ratio
+    | Rewriting
     | SharePositive
     | VarianceShares
     | WinShares
