@@ -101,7 +101,8 @@ def load_policy(path: Path | None = None, preset: str | None = None) -> Policy:
         UsageError: when the file is missing, is not readable, or has an unknown key or a wrong value.
     """
     data = _read(path) if path else {}
-    named = preset or data.pop("preset", None) or "default"
+    own = data.pop("preset", None)
+    named = preset or own or "default"
     if named not in PRESETS:
         raise UsageError(f"There is no preset {named!r}. Use one of: {', '.join(PRESETS)}.")
     changes = PRESETS[named]
