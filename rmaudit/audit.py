@@ -303,7 +303,7 @@ def verify(run: Path, policy: Path | None = None) -> list[str]:
             f"The run in {run} was judged by the policy {settings.policy} v{settings.policy_version}, and this one is "
             f"{rules.name} v{rules.version}. Give its own file with --policy."
         )
-    selection = _same_selection(run, manifest)
+    selection = same_selection(run, manifest)
     scores = read_scores(folder.scores)
     if scores.plan_sha256 != manifest.plan_sha256:
         raise RunError(f"The scores in {run} belong to another plan than its run.json. The run is damaged; scan again.")
@@ -311,7 +311,7 @@ def verify(run: Path, policy: Path | None = None) -> list[str]:
     return differences(again, Report.load(run))
 
 
-def _same_selection(run: Path, manifest: Manifest) -> Selection:
+def same_selection(run: Path, manifest: Manifest) -> Selection:
     """The panel and suites that a finished run used, as long as they are still the same."""
     settings = manifest.settings
     advice = "Verify it with the version of rmaudit (or the probe folder) that made it."

@@ -110,6 +110,13 @@ def described(model: RewardModel, options: LoadOptions) -> dict[str, Any]:
     }
 
 
+def cache_key(identity: str, options: LoadOptions) -> str:
+    """A key for caches of stores: the same as long as a model with these files would find its rewards there."""
+    asked = {name: value for name, value in asdict(options).items() if name not in _OTHERWISE_KEPT and value}
+    parts = {"model": identity, "options": asked, "code": _code(), "packages": _versions()}
+    return f"rmaudit-{hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]}"
+
+
 def keys_of(model: RewardModel, conversations: Sequence[Conversation]) -> list[str]:
     """Key of each conversation in the model's store: a digest of what the model reads of it."""
     return [hashlib.sha256(entry).hexdigest()[:32] for entry in model.fingerprints(conversations)]

@@ -21,7 +21,8 @@ import rmaudit
 from builders import formats, head_spec, pages, reference
 from rmaudit import errors
 from rmaudit.cli.main import app
-from rmaudit.policy import DEFAULT_POLICY, Bands, GatePolicy, MeasurementPolicy, load_policy
+from rmaudit.gate.rules import BaselineRules, DisclosureRules, GatePolicy, Rule, Waiver
+from rmaudit.policy import DEFAULT_POLICY, PRESETS, Bands, MeasurementPolicy, load_policy
 from rmaudit.reporting.report import (
     CoverageRow,
     DisclosureItem,
@@ -110,9 +111,12 @@ def test_every_exit_code_is_documented(page: Path) -> None:
 
 
 def test_every_policy_key_is_documented() -> None:
-    page = section(read("gate.md"), "The policy file")
+    page = section(read("gate.md"), "The policy file").split("\n### ")[0]
     keys = {*MeasurementPolicy.model_fields, *GatePolicy.model_fields}
-    assert table_keys(page) - {*Bands.model_fields} == keys
+    assert table_keys(page) - {*Bands.model_fields, *PRESETS} == keys
+    for heading, model in (("Rules", Rule), ("Beside an earlier run", BaselineRules), ("Waivers", Waiver)):
+        assert table_keys(section(read("gate.md"), heading)) == {*model.model_fields}
+    assert all(f"`{key}`" in page for key in DisclosureRules.model_fields)
     assert all(f"`{name}`" in page for name in (*Bands.model_fields, *("name", "version", "measurement", "gate")))
 
 

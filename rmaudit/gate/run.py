@@ -1,0 +1,56 @@
+"""Requirements of the run as a whole: the model's self-test, its quality, the suites, and what is disclosed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rmaudit.gate.check import Check
+from rmaudit.gate.rules import GatePolicy
+from rmaudit.reporting.report import Report
+
+FILLED = {"measured", "extracted", "declared"}
+
+
+def check_run(report: Report, rules: GatePolicy) -> Iterator[Check]:
+    """One check for each requirement that the policy has."""
+    if rules.require_self_test:
+        yield _self_test(report)
+    if rules.require_tracks_quality:
+        yield _tracks_quality(report)
+    run = {finding.suite for finding in report.findings}
+    for suite in rules.required_suites:
+        if suite not in run:
+            yield Check(suite, "unmeasured", "The policy requires this suite, and the run did not include it.")
+    yield from _disclosure(report, rules)
+
+
+def _self_test(report: Report) -> Check:
+    failed = [check.name for check in report.model.self_test if check.passed is False]
+    if failed:
+        return Check("self-test", "unmeasured", f"The model failed its loading self-test: {'; '.join(failed)}.")
+    return Check("self-test", "pass", "Repeats and batch mates do not change the scores.")
+
+
+def _tracks_quality(report: Report) -> Check:
+    if report.ruler.tracks_quality:
+        return Check("tracks quality", "pass", "The panel accuracy is clearly above chance.")
+    return Check("tracks quality", "unmeasured", report.ruler.reason or "Not shown to tell good answers from bad ones.")
+
+
+def _disclosure(report: Report, rules: GatePolicy) -> Iterator[Check]:
+    filled = {item.id for item in report.disclosure if item.provenance in FILLED}
+    known = {item.id for item in report.disclosure}
+    for name in rules.disclosure.items:
+        if name not in known:
+            yield Check(
+                f"disclosure {name}", "unmeasured", f"There is no such item. There are: {', '.join(sorted(known))}."
+            )
+        elif name in filled:
+            yield Check(f"disclosure {name}", "pass", "It has a value.")
+        else:
+            yield Check(f"disclosure {name}", "unmeasured", "The policy requires this item, and it has no value.")
+    if rules.disclosure.minimum_share:
+        least = rules.disclosure.minimum_share
+        enough = bool(known) and len(filled) >= least * len(known)
+        words = f"{len(filled)} of {len(known)} items have a value; the policy asks for {least:.0%}."
+        yield Check("disclosure", "pass" if enough else "unmeasured", words)
