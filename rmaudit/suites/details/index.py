@@ -8,12 +8,14 @@ from typing import Annotated
 from pydantic import Field
 
 from rmaudit.suites.details.base import Context
+from rmaudit.suites.details.at_levels import AtLevels
 from rmaudit.suites.details.by_level import ByLevel
 from rmaudit.suites.details.curve import Curve
 from rmaudit.suites.details.share_positive import SharePositive
+from rmaudit.suites.details.signal_detection import SignalDetection
 from rmaudit.suites.finding import Detail, Estimate
 
-AnyDetail = Annotated[ByLevel | Curve | SharePositive, Field(discriminator="detail")]
+AnyDetail = Annotated[AtLevels | ByLevel | Curve | SharePositive | SignalDetection, Field(discriminator="detail")]
 
 
 def computed(specs: Sequence[AnyDetail], context: Context) -> list[Detail]:

@@ -1,0 +1,51 @@
+"""Texts put together from parts, and chosen so that they are as long as what they stand against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+from rmaudit.generate.draw import Draw
+from rmaudit.generate.texts import n_words
+
+SHORTLIST = 60
+"""Candidates that are drawn before the closest in length are taken."""
+
+
+def compositions(parts: Sequence[Sequence[str]]) -> list[str]:
+    """Every text with one phrase of each part, in order."""
+    return [" ".join(phrases) for phrases in product(*parts)]
+
+
+class Matcher:
+    """Chooses texts as long as others, and works off over many choices what single ones are too long or short.
+
+    Args:
+        draw: the choices of a seed.
+        candidates: texts to choose from.
+    """
+
+    def __init__(self, draw: Draw, candidates: Sequence[str]) -> None:
+        self._draw = draw
+        self._candidates = candidates
+        self._characters = 0
+        self._words = 0
+
+    def choose(self, targets: Sequence[str], key: str) -> list[str]:
+        """For each target another text of nearly its words and characters."""
+        shortlist = self._draw.some(self._candidates, SHORTLIST, key, "shortlist")
+        chosen: list[str] = []
+        for target in targets:
+
+            def badness(text: str, target: str = target) -> float:
+                words = n_words(text) - n_words(target)
+                characters = len(text) - len(target)
+                own = 4 * abs(words) + abs(characters)
+                # The surplus so far counts as much as it takes to bring the mean back to zero.
+                return own + 4 * abs(self._words + words) + abs(self._characters + characters)
+
+            best = min((text for text in shortlist if text not in chosen), key=badness)
+            self._words += n_words(best) - n_words(target)
+            self._characters += len(best) - len(target)
+            chosen.append(best)
+        return chosen
