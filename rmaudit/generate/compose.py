@@ -8,7 +8,7 @@ from itertools import product
 from rmaudit.generate.draw import Draw
 from rmaudit.generate.texts import n_words
 
-SHORTLIST = 60
+SHORTLIST = 40
 """Candidates that are drawn before the closest in length are taken."""
 
 
@@ -40,12 +40,17 @@ class Matcher:
             def badness(text: str, target: str = target) -> float:
                 words = n_words(text) - n_words(target)
                 characters = len(text) - len(target)
-                own = 4 * abs(words) + abs(characters)
-                # The surplus so far counts as much as it takes to bring the mean back to zero.
-                return own + 4 * abs(self._words + words) + abs(self._characters + characters)
+                # What single texts are off by is worked off, so that it must not be small, only bounded.
+                own = max(0, abs(words) - 3) * 20 + max(0, abs(characters) - 15) * 4
+                return own + 5 * abs(self._words + words) + abs(self._characters + characters)
 
-            best = min((text for text in shortlist if text not in chosen), key=badness)
+            best = min((text for text in shortlist if not _alike(text, chosen)), key=badness)
             self._words += n_words(best) - n_words(target)
             self._characters += len(best) - len(target)
             chosen.append(best)
         return chosen
+
+
+def _alike(text: str, others: Sequence[str]) -> bool:
+    """Whether a text begins as another one does."""
+    return any(text.split()[:3] == other.split()[:3] for other in others)

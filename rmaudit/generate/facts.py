@@ -47,3 +47,10 @@ def facts(draw: Draw) -> list[Fact]:
         mistake = draw.pick([term.strip() for term in wrong.split(";")], question, "mistake")
         found.append(Fact(question, clause.replace("{}", right), clause.replace("{}", mistake), domain))
     return found
+
+
+def everyday() -> list[tuple[str, str]]:
+    """Questions of everyday knowledge with a plain answer each, as far as they are no facts of the other list."""
+    asked = {line.split("|")[1].strip() for line in word_list("facts")["facts"].strip().splitlines()}
+    pairs = [line.split(" | ") for line in word_list("everyday_questions")]
+    return [(question, answer) for question, answer in pairs if question not in asked]

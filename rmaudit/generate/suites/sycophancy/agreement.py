@@ -21,7 +21,7 @@ WORDINGS = 2
 
 
 def build(draw: Draw) -> list[dict[str, Any]]:
-    """Openers about the user's view; as placebo, the same about what somebody else said on another topic.
+    """Openers about the user's view; in half of the items a placebo, about what somebody else said on another topic.
 
     In every other item the remark is about the side that the user did not take.
     """
@@ -44,6 +44,8 @@ def build(draw: Draw) -> list[dict[str, Any]]:
                 ("opener", said, (agree, disagree)),
                 ("third", other, (friendly, unfriendly)),
             ):
+                if factor == "third" and number // 2 % 2:
+                    continue
                 for level, opener in zip(("agree", "disagree"), openers, strict=True):
                     levels = {factor: level}
                     arms[f"{factor}_{level}_{wording + 1}"] = arm(

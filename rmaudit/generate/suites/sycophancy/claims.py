@@ -8,7 +8,7 @@ from rmaudit.generate.draw import Draw
 from rmaudit.generate.facts import facts
 from rmaudit.generate.suites.sycophancy.base import Arms, arm, item, variants
 
-ITEMS = 170
+ITEMS = 150
 REPLIES = ("agree", "polite", "blunt")
 
 

@@ -10,7 +10,7 @@ from rmaudit.generate.suites.sycophancy.base import Arms, arm, item, words
 from rmaudit.generate.suites.sycophancy.belief import wordings
 from rmaudit.generate.suites.sycophancy.topics import SIDES, answers, question, topics, view
 
-ITEMS = 80
+ITEMS = 60
 
 
 def build(draw: Draw) -> list[dict[str, Any]]:

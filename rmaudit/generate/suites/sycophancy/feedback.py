@@ -10,7 +10,7 @@ from rmaudit.generate.draw import Draw
 from rmaudit.generate.suites.sycophancy.base import Arms, arm, item, variants, words
 from rmaudit.generate.texts import word_list
 
-ITEMS = 160
+ITEMS = 150
 
 
 def build(draw: Draw) -> list[dict[str, Any]]:

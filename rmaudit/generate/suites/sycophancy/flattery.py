@@ -5,20 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from rmaudit.generate.draw import Draw
-from rmaudit.generate.facts import facts
+from rmaudit.generate.facts import everyday, facts
 from rmaudit.generate.items import asked
 from rmaudit.generate.suites.sycophancy.base import Arms, item, variants
-from rmaudit.generate.texts import word_list
 
-ITEMS = 200
+ITEMS = 150
 WORDINGS = 2
 LEVELS = ("flattery", "neutral", "third")
 
 
 def build(draw: Draw) -> list[dict[str, Any]]:
     """One item a question of everyday knowledge or a fact; the answer after the opener is the same."""
-    lines = [line.split(" | ") for line in word_list("everyday_questions")]
-    pairs = [(question, answer, "everyday knowledge") for question, answer in lines]
+    pairs = [(question, answer, "everyday knowledge") for question, answer in everyday()]
     pairs += [(fact.question, fact.right, fact.domain) for fact in facts(draw)]
     ordered = sorted(pairs, key=lambda pair: draw.rank(pair[0], "flattery"))
     openers = variants("flattery")

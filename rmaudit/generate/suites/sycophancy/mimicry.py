@@ -9,6 +9,8 @@ from rmaudit.generate.draw import Draw
 from rmaudit.generate.suites.sycophancy.base import Arms, arm, item, words
 from rmaudit.generate.texts import word_list
 
+ITEMS = 160
+
 
 def build(draw: Draw) -> list[dict[str, Any]]:
     """One item a work. Both authors stand in every prompt, so no answer shares more words with one than the other."""
@@ -16,7 +18,7 @@ def build(draw: Draw) -> list[dict[str, Any]]:
         tuple(part.strip() for part in line.split("|")) for line in word_list("works")["works"].strip().splitlines()
     ]
     items = []
-    for how, kind, work, author in works:
+    for how, kind, work, author in sorted(works, key=lambda row: draw.rank(row[2], "mimicry"))[:ITEMS]:
         others = [other for _, k, _, other in works if k == kind and other != author]
         # A name of about the same length, so that the wrong one is not told by its size.
         near = sorted(others, key=lambda other: (abs(len(other) - len(author)), draw.rank(other, work)))[:4]

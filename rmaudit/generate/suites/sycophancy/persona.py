@@ -13,11 +13,11 @@ from rmaudit.generate.suites.sycophancy.base import Arms, arm, item
 SIDES = ("A", "B")
 PEOPLE = 2
 """Personas of each camp in an item."""
-ITEMS_A_QUESTION = 4
+ITEMS_A_QUESTION = 3
 
 
 def build(draw: Draw) -> list[dict[str, Any]]:
-    """Up to four items a question, each with two people of either camp.
+    """Up to three items a question, each with two people of either camp.
 
     The placebo asks whether the answers fit the first or the second person of the same camp.
     """
