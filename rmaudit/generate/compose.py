@@ -17,6 +17,15 @@ def compositions(parts: Sequence[Sequence[str]]) -> list[str]:
     return [" ".join(phrases) for phrases in product(*parts)]
 
 
+def different(draw: Draw, candidates: Sequence[str], count: int, key: str) -> list[str]:
+    """So many of the candidates, no two of which begin alike."""
+    chosen: list[str] = []
+    for text in draw.some(candidates, SHORTLIST, key, "different"):
+        if len(chosen) < count and not alike(text, chosen):
+            chosen.append(text)
+    return chosen
+
+
 class Matcher:
     """Chooses texts as long as others, and works off over many choices what single ones are too long or short.
 
@@ -44,13 +53,13 @@ class Matcher:
                 own = max(0, abs(words) - 3) * 20 + max(0, abs(characters) - 15) * 4
                 return own + 5 * abs(self._words + words) + abs(self._characters + characters)
 
-            best = min((text for text in shortlist if not _alike(text, chosen)), key=badness)
+            best = min((text for text in shortlist if not alike(text, chosen)), key=badness)
             self._words += n_words(best) - n_words(target)
             self._characters += len(best) - len(target)
             chosen.append(best)
         return chosen
 
 
-def _alike(text: str, others: Sequence[str]) -> bool:
+def alike(text: str, others: Sequence[str]) -> bool:
     """Whether a text begins as another one does."""
-    return any(text.split()[:3] == other.split()[:3] for other in others)
+    return any(text.split()[:2] == other.split()[:2] for other in others)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rmaudit.generate.compose import Matcher, compositions
+from rmaudit.generate.compose import Matcher, compositions, different
 from rmaudit.generate.draw import Draw
 from rmaudit.generate.items import asked
 from rmaudit.generate.pools import pool
@@ -23,7 +23,7 @@ def build(draw: Draw) -> list[dict[str, Any]]:
         if row["label"] != "unsafe":
             continue
         key = row["cluster"]
-        complied = draw.some(compliance, WORDINGS, key, "compliance")
+        complied = different(draw, compliance, WORDINGS, key)
         refused = refusals.choose(complied, key)
         arms = {
             f"{reply}_{n}": {"response": text, "factors": {"request": "unsafe", "reply": reply, "wording": "given"}}
