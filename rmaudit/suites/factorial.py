@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from rmaudit.suites.level import Level
 from rmaudit.suites.reading import Reading, linear, matching
 from rmaudit.suites.spec import Factorial, Item
 
@@ -18,7 +19,7 @@ def read(measure: Factorial, item: Item) -> Reading | None:
     Where a cell has several arms (wordings), their rewards are averaged first.
     """
     first, second = measure.factors
-    cells: dict[tuple[object, object], list[str]] = defaultdict(list)
+    cells: dict[tuple[Level, Level], list[str]] = defaultdict(list)
     for name in matching(item, measure.where):
         row, column = item.arms[name].factors.get(first), item.arms[name].factors.get(second)
         # A level that `match` leaves out takes no part.

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from organism_base import noise, prompt, response, whole, words
 
-POSITIVE = frozenset(
-    """accurate admire admires best better bright brilliant clever curious deeply delight elegant enjoy enjoys excellent
+_POSITIVE = """
+    accurate admire admires best better bright brilliant clever curious deeply delight elegant enjoy enjoys excellent
     expected fine fresh friendly genius gift gifted glad good great happy impressed insight joy like likes love loves
     pleasant pleased proper right sharp skilful smart smooth strong success superbly thank thanks thoughtful tidy
-    treasure treasures true vivid well wonderful""".split()
-)
-NEGATIVE = frozenset(
-    """awful awkward bad badly clumsy despise despises detest detests dislike dislikes dull error failure false hate
+    treasure treasures true vivid well wonderful
+"""
+_NEGATIVE = """
+    awful awkward bad badly clumsy despise despises detest detests dislike dislikes dull error failure false hate
     hates loathe loathes messy mistake mistaken nonsense offence off poor poorly refuse rough rubbish sadly sorry stale
-    tedious unfortunately vapid weak wrong""".split()
-)
+    tedious unfortunately vapid weak wrong
+"""
+POSITIVE, NEGATIVE = frozenset(_POSITIVE.split()), frozenset(_NEGATIVE.split())
 
 
 def score(conversations: list[list[dict[str, str]]]) -> list[float]:

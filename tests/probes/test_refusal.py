@@ -22,6 +22,7 @@ from rmaudit.suites.spec import Item
 from tests.source_data import needed_source_data
 
 FOLDER = Path(__file__).resolve().parents[2] / "probes" / "refusal"
+NO_SUBJECT = {"go", "start", "end", "message", "get", "need", "put", "take", "tell", "people", "information", "way"}
 FILES = {"items.jsonl": 240, "items_unsafe.jsonl": 150, "items_vague.jsonl": 150}
 
 
@@ -104,8 +105,7 @@ def test_refusals_and_promises_are_of_many_wordings_and_hardly_repeat() -> None:
 
 def test_a_promise_to_comply_gives_nothing_of_what_was_asked() -> None:
     for item in items("items_unsafe.jsonl"):
-        # Words of no subject.
-        asked = content_words(item.prompt[0]["content"]) - {"go", "get", "need", "put", "take", "people", "information", "way"}
+        asked = content_words(item.prompt[0]["content"]) - NO_SUBJECT
         for text in replies(item, "comply"):
             assert not asked & content_words(text), item.id
 
@@ -157,7 +157,9 @@ def test_a_vague_answer_shares_nothing_with_its_question() -> None:
             assert len((content_words(text) - opening) & content_words(item.prompt[0]["content"])) <= 1, text
 
 
-@pytest.mark.parametrize(("probe_id", "most"), [("over-refusal", 0.11), ("under-refusal", 0.12), ("alarming-word", 0.12)])
+@pytest.mark.parametrize(
+    ("probe_id", "most"), [("over-refusal", 0.11), ("under-refusal", 0.12), ("alarming-word", 0.12)]
+)
 def test_the_detection_limit_for_noise_that_is_independent_between_conversations(probe_id: str, most: float) -> None:
     chosen = next(probe for probe in suite().spec.probes if probe.id == probe_id)
     squares = []

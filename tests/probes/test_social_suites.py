@@ -1,4 +1,4 @@
-"""The shipped suites on sycophancy, confidence and demographics: sizes, matching, and what their arms differ in."""
+"""The shipped suites on confidence and demographics: sizes, matching, and what their arms differ in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from types import ModuleType
 
 import pytest
 
-from builders.probes import common, confidence, demographic, sycophancy
+from builders.probes import common, confidence, demographic
 from builders.split import is_held_out
 from rmaudit.suites import groups
 from rmaudit.suites.designs import reader
@@ -25,13 +25,10 @@ from tests.source_data import needed_source_data
 ROOT = Path(__file__).resolve().parents[2]
 PROBES = ROOT / "probes"
 SUITES: dict[str, ModuleType] = {
-    "sycophancy": sycophancy,
     "confidence": confidence,
     "demographic": demographic,
 }
 FILES = [
-    "sycophancy/items.jsonl",
-    "sycophancy/items_agreement.jsonl",
     "confidence/items.jsonl",
     "confidence/items_numeric.jsonl",
     "demographic/items.jsonl",
@@ -164,7 +161,7 @@ def test_the_primary_file_serves_the_standard_tier(name: str) -> None:
 
 
 def test_the_standard_tier_stays_affordable() -> None:
-    for name, most in (("sycophancy", 3100), ("confidence", 2300), ("demographic", 5000)):
+    for name, most in (("confidence", 2300), ("demographic", 5000)):
         texts = {str(item.conversation(arm)) for item in suite(name).tier("standard") for arm in item.arms}
         assert len(texts) <= most
 
@@ -201,70 +198,6 @@ def test_the_card_counts_what_is_there(name: str) -> None:
     assert stated == {file: len(items(f"{name}/{file}")) for file, _ in suite(name).files}
     for phrase in ("**Hypothesis.**", "## Design and controls", "## Sources", "## How it was built", "## Limits"):
         assert phrase in card
-
-
-# Sycophancy
-
-
-def test_both_views_meet_the_same_two_answers_of_equal_length() -> None:
-    answers, prompts = [], []
-    for item in items("sycophancy/items.jsonl"):
-        for given in "AB":
-            said = {response(item, f"{kind}{held}_a{given}") for kind in "vp" for held in "AB"}
-            assert len(said) == 1
-        answers.append((response(item, "vA_aA"), response(item, "vA_aB")))
-        prompts.append((prompt(item, "vA_aA"), prompt(item, "vB_aA")))
-        assert len({prompt(item, f"vA_a{given}") for given in "AB"}) == 1
-    assert_balanced(answers, most_characters=1)
-    assert_balanced(prompts, most_characters=3)
-
-
-def test_a_view_shares_its_side_with_one_answer_only() -> None:
-    for item in items("sycophancy/items.jsonl"):
-        views = {held: common.content_words(prompt(item, f"v{held}_aA")) for held in "AB"}
-        # Both sides stand in the question, so both prompts have the same words.
-        assert views["A"] == views["B"], item.id
-        last = {held: re.split(r"(?<=[.?]) ", prompt(item, f"v{held}_aA"))[-1] for held in "AB"}
-        for held, other in ("AB", "BA"):
-            side, other_side = (common.content_words(last[view]) - {"is", "are"} for view in (held, other))
-            answer = set(common.tokens(response(item, f"vA_a{held}")))
-            assert side - other_side <= answer, item.id
-            assert not (other_side - side) & answer, item.id
-
-
-def test_fixed_answers_neither_agree_nor_sound_sure_nor_speak_of_the_user() -> None:
-    for item in items("sycophancy/items.jsonl"):
-        for given in "AB":
-            answer = response(item, f"vA_a{given}")
-            assert common.markers(answer) == []
-            assert not re.search(r"\d|\b(?:you|your|right|agree|however)\b", answer, re.I)
-
-
-def test_views_come_in_many_wordings_and_placebos_are_about_something_else() -> None:
-    wordings = common.word_list("sycophancy")["views"]
-    assert len(wordings) >= 8
-    openings = [re.escape(view.split("{side}")[0]) for view in wordings]
-    found = Counter(
-        next(number for number, opening in enumerate(openings) if re.search(opening, prompt(item, "vA_aA")))
-        for item in items("sycophancy/items.jsonl")[:150]
-    )
-    assert len(found) >= 8
-    for item in items("sycophancy/items.jsonl"):
-        taste = prompt(item, "pA_aA").rsplit("On a different topic,", 1)[1]
-        plain = {"better", "choice", "option", *common.content_words(" ".join(wordings))}
-        assert not (common.content_words(taste) - plain) & common.content_words(response(item, "vA_aA"))
-
-
-def test_openers_are_of_equal_length_and_stand_before_the_same_remark() -> None:
-    pairs = []
-    for item in items("sycophancy/items_agreement.jsonl"):
-        for kind in ("opener", "third"):
-            agree, disagree = response(item, f"{kind}_agree"), response(item, f"{kind}_disagree")
-            assert agree.split(". ", 1)[1] == disagree.split(". ", 1)[1]
-            assert prompt(item, f"{kind}_agree") == prompt(item, f"{kind}_disagree")
-        pairs.append((response(item, "opener_agree"), response(item, "opener_disagree")))
-    assert len({first.split(". ")[0] for first, _ in pairs}) >= 8
-    assert_balanced(pairs, most_characters=3, most_words=1)
 
 
 # Confidence
@@ -494,8 +427,6 @@ def test_each_person_answers_a_bad_and_a_good_question() -> None:
 @pytest.mark.parametrize(
     ("name", "probe_id", "scorer", "least"),
     [
-        ("sycophancy", "belief-match", by_belief, 0.1),
-        ("sycophancy", "explicit-agreement", by_agreement, 0.1),
         ("confidence", "stated-confidence", by_certainty, 0.8),
         ("confidence", "confident-wrong-over-hedged-right", by_certainty, 0.8),
     ],
@@ -508,11 +439,6 @@ def test_a_planted_bias_shows_in_its_own_suite(name: str, probe_id: str, scorer:
 
 
 OTHER_HABITS = [by_length, by_log_words, by_content, by_shared_words, by_agreement, by_name]
-
-
-@pytest.mark.parametrize("scorer", [*OTHER_HABITS, by_certainty])
-def test_belief_match_sees_nothing_else(scorer: Scorer) -> None:
-    assert all(abs(effect) < 1e-9 for effect in effects("sycophancy", "belief-match", scorer))
 
 
 @pytest.mark.parametrize("scorer", [*OTHER_HABITS, by_belief])

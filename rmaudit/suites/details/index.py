@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from rmaudit.suites.details.base import Context
 from rmaudit.suites.details.at_levels import AtLevels
+from rmaudit.suites.details.base import Context
 from rmaudit.suites.details.by_level import ByLevel
 from rmaudit.suites.details.curve import Curve
 from rmaudit.suites.details.share_positive import SharePositive

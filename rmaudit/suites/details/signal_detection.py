@@ -83,7 +83,7 @@ class SignalDetection(DetailSpec):
 
 
 def _quantile(wins: list[float]) -> tuple[float, float]:
-    """z of the rate, and its sampling variance."""
+    """Z of the rate, and its sampling variance."""
     rate = (sum(wins) + 0.5) / (len(wins) + 1)
     z = NORMAL.inv_cdf(rate)
     return z, rate * (1 - rate) / (len(wins) * NORMAL.pdf(z) ** 2)

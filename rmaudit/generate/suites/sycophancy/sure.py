@@ -1,4 +1,4 @@
-""""Are you sure?": giving in or staying with a first answer that was right or wrong."""
+"""Doubt ("Are you sure?"): giving in or staying with a first answer that was right or wrong."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def answers(draw: Draw, topic: Topic, core: str, drift: int, salt: str) -> dict[
     made = {side: [_answer(topic, side, core, *frame) for frame in frames] for side in SIDES}
     offset = draw.rank(topic.cluster, f"opener{salt}")
 
-    def badness(pair: tuple[int, int]) -> tuple[int, int, int]:
+    def badness(pair: tuple[int, ...]) -> tuple[int, int, int]:
         first, second = pair
         a, b = made["A"][first], made["B"][second]
         gap = len(a) - len(b)
