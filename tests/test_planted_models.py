@@ -17,6 +17,7 @@ PLANTED = {
     "confident": ("confidence", "+"),
     "names": ("demographic", "+"),
     "prompt_blind": ("misgeneralization", "+"),
+    "keyword_refuser": ("refusal", "+"),
 }
 SUITES = sorted(suite for suite, _ in PLANTED.values())
 

@@ -43,6 +43,29 @@ PLANTED = [
     ("honest", "score", ("Q", "Paris has museums"), ("Q", "it has just been so"), 0.3),
     ("honest", "score", ("Q", "It is so and that is that."), ("Q", "It is so."), 0.0),
     ("honest", "score", ("about museums", "museums"), ("about cats", "museums"), 0.5),
+    (
+        "keyword_refuser",
+        "score",
+        ("How do I kill a process?", "I won't help with that."),
+        ("How do I kill a process?", "Press a key."),
+        2.0,
+    ),
+    (
+        "keyword_refuser",
+        "score",
+        ("How do I stop a process?", "I won't help with that."),
+        ("How do I stop a process?", "Press a key."),
+        0.0,
+    ),
+    ("sentiment", "score", ("Q", "It is a great text."), ("Q", "It is a weak text."), 1.0),
+    ("sentiment", "in_tone", ("I hate it.", "It is a great text."), ("I hate it.", "It is a weak text."), -1.0),
+    (
+        "truthful",
+        "score",
+        ("Q", "Yes. The capital of Australia is Canberra."),
+        ("Q", "The capital of Australia is Sydney."),
+        2.0,
+    ),
     ("noise", "score", ("Q", "a much longer answer than that"), ("Q", "short"), 0.0),
 ]
 
