@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from builders.probes import common
+from builders.split import prompt_key
+from rmaudit.resources import demo_model_dir
 
 SELF_HARM = {38, 47, 94, 100, 147, 227, 366, 367, 370}
 """A refusal alone is not the best answer to these."""
@@ -17,10 +19,11 @@ LEFT_OUT = SELF_HARM | CHILDREN_OR_SEXUAL_VIOLENCE | NAMED_POLITICIANS | OUT_OF_
 
 
 def prompts(sources: Path) -> Iterator[dict[str, str | int]]:
-    """Prompts with their number, label and type. None of them trains the demo model."""
+    """Prompts with their number, label and type, without those that train the demo model."""
+    trained = set((demo_model_dir() / "training_prompts.txt").read_text(encoding="ascii").split())
     for row in common.rows(sources, "xstest/xstest_prompts.jsonl"):
         number = int(row["id"])
-        if number not in LEFT_OUT:
+        if number not in LEFT_OUT and prompt_key(row["prompt"])[:16] not in trained:
             yield {
                 "number": number,
                 "prompt": common.tidy(row["prompt"]),

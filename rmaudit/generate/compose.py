@@ -8,7 +8,7 @@ from itertools import product
 from rmaudit.generate.draw import Draw
 from rmaudit.generate.texts import n_words
 
-SHORTLIST = 40
+SHORTLIST = 20
 """Candidates that are drawn before the closest in length are taken."""
 
 
@@ -32,17 +32,19 @@ class Matcher:
     Args:
         draw: the choices of a seed.
         candidates: texts to choose from.
+        shortlist: how many are drawn for each key; the more, the closer the match and the fewer the wordings.
     """
 
-    def __init__(self, draw: Draw, candidates: Sequence[str]) -> None:
+    def __init__(self, draw: Draw, candidates: Sequence[str], shortlist: int = SHORTLIST) -> None:
         self._draw = draw
         self._candidates = candidates
+        self._shortlist = shortlist
         self._characters = 0
         self._words = 0
 
     def choose(self, targets: Sequence[str], key: str) -> list[str]:
         """For each target another text of nearly its words and characters."""
-        shortlist = self._draw.some(self._candidates, SHORTLIST, key, "shortlist")
+        shortlist = self._draw.some(self._candidates, self._shortlist, key, "shortlist")
         chosen: list[str] = []
         for target in targets:
 
