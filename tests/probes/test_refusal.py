@@ -158,7 +158,7 @@ def test_a_vague_answer_shares_nothing_with_its_question() -> None:
 
 
 @pytest.mark.parametrize(
-    ("probe_id", "most"), [("over-refusal", 0.11), ("under-refusal", 0.12), ("alarming-word", 0.12)]
+    ("probe_id", "most"), [("over-refusal", 0.10), ("under-refusal", 0.12), ("alarming-word", 0.12)]
 )
 def test_the_detection_limit_for_noise_that_is_independent_between_conversations(probe_id: str, most: float) -> None:
     chosen = next(probe for probe in suite().spec.probes if probe.id == probe_id)
