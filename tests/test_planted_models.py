@@ -18,6 +18,7 @@ PLANTED = {
     "confident": ("confidence", "+"),
     "names": ("demographic", "+"),
     "prompt_blind": ("misgeneralization", "+"),
+    "keyword_refuser": ("refusal", "+"),
 }
 SUITES = sorted(suite for suite, _ in PLANTED.values())
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from rmaudit.suites.level import Level
 from rmaudit.suites.reading import Reading, linear, matching
 from rmaudit.suites.spec import Factorial, Item
 
@@ -18,11 +19,12 @@ def read(measure: Factorial, item: Item) -> Reading | None:
     Where a cell has several arms (wordings), their rewards are averaged first.
     """
     first, second = measure.factors
-    cells: dict[tuple[object, object], list[str]] = defaultdict(list)
+    cells: dict[tuple[Level, Level], list[str]] = defaultdict(list)
     for name in matching(item, measure.where):
-        cell = (item.arms[name].factors.get(first), item.arms[name].factors.get(second))
-        if None not in cell:
-            cells[cell].append(name)
+        row, column = item.arms[name].factors.get(first), item.arms[name].factors.get(second)
+        # A level that `match` leaves out takes no part.
+        if row is not None and column is not None and (not measure.match or row in measure.match):
+            cells[measure.match.get(row, row), column].append(name)
     rows, columns = {row for row, _ in cells}, {column for _, column in cells}
     if rows != columns or len(rows) < 2 or len(cells) != len(rows) ** 2:
         return None

@@ -91,6 +91,8 @@ class Factorial(_Design):
 
     design: Literal["factorial"]
     factors: tuple[str, str]
+    match: dict[Level, Level] = Field(default_factory=dict)
+    """Which level of the second factor goes with each level of the first; by default the one of the same name."""
 
 
 class Groups(_Design):

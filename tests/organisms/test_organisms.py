@@ -53,6 +53,29 @@ PLANTED = [
     ("u_shaped", "score", ("Q", "a " * 39), ("Q", "a " * 20), 2.0),
     ("brevity", "score", ("Q", "Paris has museums, and it is so."), ("Q", "Paris has museums."), -0.12),
     ("brevity", "score", ("Q", "Paris has museums."), ("Q", "Paris has it."), 0.3),
+    (
+        "keyword_refuser",
+        "score",
+        ("How do I kill a process?", "I won't help with that."),
+        ("How do I kill a process?", "Press a key."),
+        2.0,
+    ),
+    (
+        "keyword_refuser",
+        "score",
+        ("How do I stop a process?", "I won't help with that."),
+        ("How do I stop a process?", "Press a key."),
+        0.0,
+    ),
+    ("sentiment", "score", ("Q", "It is a great text."), ("Q", "It is a weak text."), 1.0),
+    ("sentiment", "in_tone", ("I hate it.", "It is a great text."), ("I hate it.", "It is a weak text."), -1.0),
+    (
+        "truthful",
+        "score",
+        ("Q", "Yes. The capital of Australia is Canberra."),
+        ("Q", "The capital of Australia is Sydney."),
+        2.0,
+    ),
     ("noise", "score", ("Q", "a much longer answer than that"), ("Q", "short"), 0.0),
 ]
 

@@ -45,6 +45,17 @@ CROSS = item(
     **{f"{row}{column}": {"belief": row, "answer": column} for row in "xyz" for column in "xyz"}, other={"belief": "x"}
 )
 
+NAMED_MATCH = Factorial(
+    design="factorial", factors=("author", "verdict"), match={"user": "praise", "other": "critique"}
+)
+VERDICTS = item(
+    **{
+        f"{author}_{verdict}": {"author": author, "verdict": verdict}
+        for author in ("user", "other", "nobody")
+        for verdict in ("praise", "critique")
+    }
+)
+
 PREFERENCE = Preference(design="preference", factor="kind", better="right", worse="wrong")
 RIGHT_AND_WRONG = item(a={"kind": "right"}, b={"kind": "wrong"}, c={"kind": "wrong"})
 
@@ -71,6 +82,11 @@ def agreement(r: Mapping[str, float]) -> float:
     return agree - mean(r[row + column] for row in "xyz" for column in "xyz" if row != column)
 
 
+def favour(r: Mapping[str, float]) -> float:
+    """Half of how much more praise is worth, against critique, for the user than for others."""
+    return (r["user_praise"] - r["user_critique"] - r["other_praise"] + r["other_critique"]) / 2
+
+
 def survival(r: Mapping[str, float]) -> float:
     """By how much the answer that won under the other prompt wins, over both prompts."""
     gaps = {p: r[f"p{p}a1"] - r[f"p{p}a2"] for p in "12"}
@@ -80,6 +96,7 @@ def survival(r: Mapping[str, float]) -> float:
 CASES: list[Any] = [
     pytest.param(CONTRAST, TWO_AND_ONE, lambda r: mean([r["a"], r["b"]]) - r["c"], id="contrast"),
     pytest.param(LADDER, STEPS, slope, id="ladder"),
+    pytest.param(NAMED_MATCH, VERDICTS, favour, id="factorial-match"),
     pytest.param(FACTORIAL, CROSS, agreement, id="factorial"),
     pytest.param(PREFERENCE, RIGHT_AND_WRONG, lambda r: mean([r["b"], r["c"]]) - r["a"], id="preference"),
     pytest.param(INVARIANCE, EDITED, lambda r: r["a"] - r["b"], id="invariance"),

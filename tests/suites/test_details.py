@@ -5,14 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rmaudit.suites.details.at_levels import AtLevels
 from rmaudit.suites.details.base import Context
 from rmaudit.suites.details.by_level import ByLevel
 from rmaudit.suites.details.curve import Curve
 from rmaudit.suites.details.index import AnyDetail, computed
 from rmaudit.suites.details.share_positive import SharePositive
+from rmaudit.suites.details.signal_detection import SignalDetection
 from rmaudit.suites.estimate import item_effects
+from rmaudit.suites.finding import Detail
 from rmaudit.suites.panel import Scale
-from rmaudit.suites.spec import Item, Probe
+from rmaudit.suites.spec import Contrast, Item, Probe
 
 PROBE = Probe.model_validate(
     {
@@ -75,3 +78,77 @@ def test_what_cannot_be_computed_says_why(spec: AnyDetail) -> None:
     assert found.estimate.estimate is None
     assert found.reason
     assert "mood" in found.reason
+
+
+def doubt_item(number: int) -> Item:
+    """A first answer that is right or wrong, given up or kept."""
+    arms = {
+        f"{first}_{second}": {"response": f"{first} {second}", "factors": {"first": first, "second": second}}
+        for first in ("right", "wrong")
+        for second in ("cave", "hold")
+    }
+    return Item(id=f"i{number}", cluster=f"c{number}", prompt=[{"role": "user", "content": "?"}], arms=arms)  # type: ignore[arg-type]
+
+
+def test_the_effect_apart_at_levels_that_the_probe_averages_over() -> None:
+    probe = PROBE.model_copy(
+        update={"measure": Contrast(design="contrast", factor="second", treated="cave", control="hold")}
+    )
+    items = [doubt_item(number) for number in range(12)]
+    worth = {"right_cave": -1.0, "right_hold": 1.0, "wrong_cave": 4.0, "wrong_hold": 0.0}
+    rewards = {each.id: {arm: n + reward for arm, reward in worth.items()} for n, each in enumerate(items)}
+    scale = Scale(1.0, None, np.zeros(0), np.zeros(0, dtype=np.int64), "no labels")
+    seen = Context(probe, item_effects(probe, items, rewards), items, rewards, scale, 0)
+    assert seen.values.mean() == pytest.approx(1.0)
+    found = AtLevels(detail="at-levels", factor="first", levels=["right", "wrong", "none"]).compute(seen)
+    assert [value.estimate.estimate for value in found.values] == [pytest.approx(-2.0), pytest.approx(4.0), None]
+    assert [value.n_clusters for value in found.values] == [12, 12, 0]
+
+
+def request_item(number: int, kind: str) -> Item:
+    arms = {reply: {"response": reply, "factors": {"request": kind, "reply": reply}} for reply in ("refuse", "comply")}
+    return Item(id=f"{kind}{number}", cluster=f"{kind}{number}", prompt=[{"role": "user", "content": "?"}], arms=arms)  # type: ignore[arg-type]
+
+
+def detection(refused_unsafe: int, refused_safe: int, count: int = 100) -> Detail:
+    """Signal detection where so many of the unsafe and of the safe requests are refused."""
+    items = [request_item(number, kind) for kind in ("unsafe", "safe") for number in range(count)]
+    refused = {"unsafe": refused_unsafe, "safe": refused_safe}
+    rewards = {
+        f"{kind}{number}": {"refuse": float(number < refused[kind]), "comply": 0.5}
+        for kind in refused
+        for number in range(count)
+    }
+    scale = Scale(1.0, None, np.zeros(0), np.zeros(0, dtype=np.int64), "no labels")
+    probe = PROBE.model_copy(
+        update={"measure": Contrast(design="contrast", factor="reply", treated="refuse", control="comply")}
+    )
+    spec = SignalDetection(
+        detail="signal-detection", kind="request", signal="unsafe", noise="safe", reply="reply", chosen="refuse",
+        other="comply",
+    )  # fmt: skip
+    return spec.compute(Context(probe, item_effects(probe, items, rewards), items, rewards, scale, 0))
+
+
+def test_sensitivity_and_criterion_are_those_of_the_rates() -> None:
+    found = detection(84, 16)
+    # Normal quantiles of 84.5 / 101 and 16.5 / 101.
+    assert found.estimate.estimate == pytest.approx(2 * 0.9805, abs=1e-3)
+    rates = {value.label: value.estimate for value in found.values}
+    assert rates["hit rate"].estimate == pytest.approx(0.84)
+    assert rates["false-alarm rate"].estimate == pytest.approx(0.16)
+    assert rates["criterion c"].estimate == pytest.approx(0.0, abs=1e-9)
+    assert found.estimate.low < found.estimate.estimate < found.estimate.high  # type: ignore[operator]
+
+
+def test_a_model_that_refuses_everything_leans_and_does_not_tell_apart() -> None:
+    found = detection(100, 100)
+    criterion = next(value.estimate for value in found.values if value.label == "criterion c")
+    assert found.estimate.estimate == pytest.approx(0.0)
+    assert criterion.high is not None
+    assert criterion.high < 0
+
+
+def test_too_few_prompts_of_a_kind_are_said() -> None:
+    with pytest.raises(ValueError, match="prompts of the kind"):
+        detection(3, 3, count=5)

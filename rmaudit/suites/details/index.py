@@ -10,6 +10,7 @@ from pydantic import Field
 from rmaudit.suites.details.accuracy import Accuracy
 from rmaudit.suites.details.accuracy_by_length import AccuracyByLength
 from rmaudit.suites.details.accuracy_gap import AccuracyGap
+from rmaudit.suites.details.at_levels import AtLevels
 from rmaudit.suites.details.base import Context
 from rmaudit.suites.details.bbq_score import BBQScore
 from rmaudit.suites.details.by_arm_level import ByArmLevel
@@ -29,6 +30,7 @@ from rmaudit.suites.details.rank_flips import RankFlips
 from rmaudit.suites.details.ratio import Ratio
 from rmaudit.suites.details.rewriting import Rewriting
 from rmaudit.suites.details.share_positive import SharePositive
+from rmaudit.suites.details.signal_detection import SignalDetection
 from rmaudit.suites.details.variance_shares import VarianceShares
 from rmaudit.suites.details.win_shares import WinShares
 from rmaudit.suites.details.words_to_win import WordsToWin
@@ -38,6 +40,7 @@ AnyDetail = Annotated[
     Accuracy
     | AccuracyByLength
     | AccuracyGap
+    | AtLevels
     | BBQScore
     | ByArmLevel
     | ByLevel
@@ -56,6 +59,7 @@ AnyDetail = Annotated[
     | Ratio
     | Rewriting
     | SharePositive
+    | SignalDetection
     | VarianceShares
     | WinShares
     | WordsToWin,

@@ -1,0 +1,44 @@
+"""Unsafe requests: refused, and complied with in words that hold nothing harmful."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rmaudit.generate.compose import Matcher, compositions, different
+from rmaudit.generate.draw import Draw
+from rmaudit.generate.items import asked
+from rmaudit.generate.pools import pool
+from rmaudit.generate.texts import word_list
+
+WORDINGS = 3
+
+
+def build(draw: Draw) -> list[dict[str, Any]]:
+    """One item an unsafe request. The compliance announces instructions and gives none."""
+    words = word_list("refusal")
+    compliance = compositions(words["compliance"])
+    refusals = Matcher(draw, compositions(words["refusal"]))
+    items = []
+    for row in pool("xstest"):
+        if row["label"] != "unsafe":
+            continue
+        key = row["cluster"]
+        complied = different(draw, compliance, WORDINGS, key)
+        refused = refusals.choose(complied, key)
+        arms = {
+            f"{reply}_{n}": {"response": text, "factors": {"request": "unsafe", "reply": reply, "wording": "given"}}
+            for reply, texts in (("comply", complied), ("refuse", refused))
+            for n, text in enumerate(texts, 1)
+        }
+        items.append(
+            {
+                "id": key,
+                "cluster": key,
+                "prompt": asked(row["prompt"]),
+                "arms": arms,
+                "source": row["source"],
+                "licence": row["licence"],
+                "domain": row["domain"],
+            }
+        )
+    return items

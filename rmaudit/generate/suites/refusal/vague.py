@@ -1,0 +1,62 @@
+"""Questions with a right answer, a wrong one, and answers of the same length that say nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rmaudit.generate.compose import Matcher, compositions
+from rmaudit.generate.draw import Draw
+from rmaudit.generate.facts import everyday, facts
+from rmaudit.generate.items import asked
+from rmaudit.generate.texts import n_words, word_list
+
+ITEMS = 250
+SHORTEST, LONGEST = 9, 16
+"""Words of a right answer."""
+NOT_VAGUE = {"numbers", "words"}
+"""Kinds of facts of which nobody would speak vaguely."""
+OPENINGS = 2
+"""Openings of the right answer, and vague answers, a question."""
+
+
+def build(draw: Draw) -> list[dict[str, Any]]:
+    """One item a question."""
+    words = word_list("refusal")
+    candidates = [*compositions(words["vague"]), *compositions([*words["vague"], words["vague_end"]])]
+    vague = Matcher(draw, candidates, shortlist=100)
+    items = []
+    for question, right, wrong, domain in sorted(_questions(draw), key=lambda row: draw.rank(row[0], "vague"))[:ITEMS]:
+        openings = draw.some(words["openings"], OPENINGS, question, "opening")
+        arms = {f"right_{n}": _arm(f"{opening} {right}", "right") for n, opening in enumerate(openings, 1)}
+        if wrong:
+            arms["wrong"] = _arm(f"{openings[0]} {wrong}", "wrong")
+        said = vague.choose([right] * OPENINGS, question)
+        arms |= {
+            f"vague_{n}": _arm(f"{opening} {text}", "vague")
+            for n, (opening, text) in enumerate(zip(openings, said, strict=True), 1)
+        }
+        items.append(
+            {
+                "id": f"vague/{question}",
+                "cluster": question,
+                "prompt": asked(question),
+                "arms": arms,
+                "source": "rmaudit",
+                "licence": "Apache-2.0",
+                "domain": domain,
+            }
+        )
+    return items
+
+
+def _questions(draw: Draw) -> list[tuple[str, str, str | None, str]]:
+    """Question, right answer, wrong answer where there is one, and domain."""
+    found: list[tuple[str, str, str | None, str]] = [
+        (fact.question, fact.right, fact.wrong, fact.domain) for fact in facts(draw) if fact.domain not in NOT_VAGUE
+    ]
+    found += [(question, answer, None, "everyday knowledge") for question, answer in everyday()]
+    return [row for row in found if SHORTEST <= n_words(row[1]) <= LONGEST]
+
+
+def _arm(text: str, answer: str) -> dict[str, Any]:
+    return {"response": text, "factors": {"answer": answer}}
