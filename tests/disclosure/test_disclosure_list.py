@@ -59,7 +59,7 @@ ALL_IDS = [
     "24",
     "25",
 ]
-SUITES = {"length", "sycophancy", "confidence", "demographic", "misgeneralization", "refusal"}
+SUITES = {"format", "length", "sycophancy", "confidence", "demographic", "misgeneralization", "refusal"}
 
 
 def status(findings: list, challenge: str) -> str:
