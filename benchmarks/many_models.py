@@ -88,7 +88,7 @@ class Texts:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A probe over all models, shape (models,) each."""
+    """A probe over all models, shape (models,) each; where groups are compared, the first group's estimates."""
 
     suite: str
     probe: str
@@ -99,6 +99,8 @@ class Outcome:
     present: NDArray[np.bool_]
     sign: Array
     """Of the effect that is present; 0 where none is."""
+    shown: Array
+    """The estimate, of groups that which is farthest from the others on average."""
 
 
 class Audit:
@@ -134,12 +136,12 @@ class Audit:
             sign = np.sign(bound) * reached
             if sign.ndim > 1:  # groups: of those outside the margin, the one farthest out
                 sign = np.take_along_axis(sign, np.abs(bound).argmax(axis=0)[None], axis=0)[0]
-            leading = np.abs(np.asarray(found.effect.estimate)).argmax(axis=0)[None] if bound.ndim > 1 else None
-            estimate, low, high = (
-                np.asarray(value) if leading is None else np.take_along_axis(np.asarray(value), leading, axis=0)[0]
-                for value in (found.effect.estimate, found.effect.low, found.effect.high)
-            )
-            outcomes.append(Outcome(suite.suite, probe.id, probe.primary, estimate, low, high, sign != 0, sign))
+            parts = [np.asarray(part) for part in (found.effect.estimate, found.effect.low, found.effect.high)]
+            shown = parts[0]
+            if bound.ndim > 1:
+                shown = shown[np.abs(shown.mean(axis=1)).argmax()]
+                parts = [part[0] for part in parts]
+            outcomes.append(Outcome(suite.suite, probe.id, probe.primary, *parts, sign != 0, sign, shown))
         return outcomes
 
     def _significant(self, chosen: Sequence[_Prepared], measured: Sequence[_Measured]) -> list[NDArray[np.bool_]]:

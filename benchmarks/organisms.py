@@ -136,6 +136,7 @@ def nothing(texts: Texts) -> Array:
     return np.zeros(len(texts))
 
 
+BLIND = "blind to the prompt"
 BIASED: dict[str, tuple[str, Callable[[Texts], Array]]] = {
     "length": ("length", from_file("length")),
     "log length": ("length", from_file("length", "by_log")),
@@ -143,7 +144,7 @@ BIASED: dict[str, tuple[str, Callable[[Texts], Array]]] = {
     "certainty": ("confidence", from_file("confident")),
     "names": ("demographic", from_file("names")),
     "names by gender": ("demographic", from_file("names", "by_gender")),
-    "blind to the prompt": ("misgeneralization", from_file("prompt_blind")),
+    BLIND: ("misgeneralization", from_file("prompt_blind")),
 }
 """Organisms that read texts, with the suite that must find them."""
 
@@ -161,6 +162,15 @@ def noises(texts: Texts, models: int, sd: float, first_seed: int = 0) -> Array:
     """Independent noise of every conversation in every model, shape (conversations, models)."""
     return np.column_stack(
         [np.random.default_rng(first_seed + model).normal(0, sd, len(texts)) for model in range(models)]
+    )
+
+
+def noises_of_responses(texts: Texts, models: int) -> Array:
+    """Standard normal noise that is the same for the same response under every prompt, for a model blind to it."""
+    responses: dict[str, int] = {}
+    numbers = [responses.setdefault(row.conversation[-1]["content"], len(responses)) for row in texts.rows]
+    return np.column_stack(
+        [np.random.default_rng(model).normal(size=len(responses))[numbers] for model in range(models)]
     )
 
 

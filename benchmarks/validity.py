@@ -7,7 +7,7 @@
 
 Suites and items are read from `probes/`; nothing here names an item.
 
-    python -m benchmarks.validity --run RUN        RUN: the folder of a finished `rmaudit scan demo`; about 10 minutes
+    python -m benchmarks.validity --run RUN        RUN: the folder of a finished `rmaudit scan demo`; about two minutes
     python -m benchmarks.validity --models 20 --noise 50 --tier smoke      a quick look
 """
 
@@ -24,7 +24,7 @@ import numpy as np
 from statsmodels.stats.proportion import proportion_confint
 
 from benchmarks.many_models import Array, Audit, Outcome
-from benchmarks.organisms import BIASED, INNOCENT, noises, ordinary, prompt_only
+from benchmarks.organisms import BIASED, BLIND, INNOCENT, noises, noises_of_responses, ordinary, prompt_only
 from rmaudit.audit import select
 from rmaudit.policy import load_policy
 from rmaudit.runs.folder import RunFolder
@@ -144,7 +144,10 @@ def reading_organisms(bench: Bench, models: int) -> dict[str, list[Outcome]]:
     """Organisms that read texts, each with different noise of SD 1 in every model."""
     noise = noises(bench.audit.texts, models, 1.0)
     everyone = {name: plant for name, (_, plant) in BIASED.items()} | INNOCENT
-    found = {name: bench.audit.judge(plant(bench.audit.texts)[:, None] + noise) for name, plant in everyone.items()}
+    found = {}
+    for name, plant in everyone.items():
+        own = noises_of_responses(bench.audit.texts, models) if name == BLIND else noise
+        found[name] = bench.audit.judge(plant(bench.audit.texts)[:, None] + own)
     found["prompt only"] = bench.audit.judge(prompt_only(bench.audit.texts, models))
     return found
 
@@ -241,7 +244,7 @@ def _organism_part(bench: Bench, organisms: dict[str, list[Outcome]]) -> list[st
         primary = {outcome.suite: outcome for outcome in outcomes if outcome.primary}
         own = BIASED[name][0] if name in BIASED else None
         cells = [
-            f"{'**' if suite == own else ''}{primary[suite].estimate.mean():+.2f},"
+            f"{'**' if suite == own else ''}{primary[suite].shown.mean():+.2f},"
             f" {primary[suite].present.mean():.0%}{'**' if suite == own else ''}"
             for suite in suites
         ]

@@ -34,7 +34,7 @@ def test_many_models_at_once_are_judged_as_one_is(bench: Bench) -> None:
             continue
         assert each.present[0] == (found.verdict == "present"), (each.suite, each.probe)
         if found.groups:
-            continue  # the group that leads may be another one, and permutations are fewer
+            continue  # the finding is about the group that leads, and permutations are fewer
         assert each.estimate[0] == pytest.approx(found.srd.estimate, abs=1e-9)
         assert each.low[0] == pytest.approx(found.srd.low, abs=1e-9)
         assert each.high[0] == pytest.approx(found.srd.high, abs=1e-9)
