@@ -43,7 +43,9 @@ def test_a_reader_sees_nothing_before_all_is_written(tmp_path: Path, monkeypatch
     seen = []
     monkeypatch.setattr(os, "fsync", lambda descriptor: seen.append([entry.name for entry in tmp_path.iterdir()]))
     write_atomically(path, b"content")
-    ((name,),) = seen
+    # The file's content is made safe first, under another name; then its folder, once the name is taken.
+    ((name,), after) = seen
+    assert after == ["report.json"]
     assert name != "report.json"
     assert is_temporary(Path(name))
     assert not is_temporary(path)
