@@ -12,8 +12,8 @@ REWARDBENCH := .rewardbench
 demo: $(VENV)/.installed  ## Audit the reward model that ships
 	$(BIN)/rmaudit scan demo
 
-test: $(VENV)/.dev-installed  ## Run the tests
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev-installed  ## Run the tests, a process a core
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/.dev-installed  ## Style, docstrings, format
 	$(BIN)/ruff check .
