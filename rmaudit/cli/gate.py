@@ -92,7 +92,7 @@ def gate(
     if bless and baseline is None:
         raise UsageError("--bless needs --baseline DIR, the folder of blessed runs.")
     rules = load_policy(policy, preset)
-    result = judge.judge(run, rules, baseline)
+    result = judge.judge(run, rules, baseline, blessing=bless)
     if escalate:
         from rmaudit.escalate import escalated
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rmaudit.errors import RunError
+from rmaudit.errors import RunError, UsageError
 from rmaudit.runs.atomic import write_atomically
 from rmaudit.runs.folder import RunFolder
 
@@ -76,6 +76,18 @@ def baseline_run(path: Path) -> tuple[Path, Blessing | None]:
         )
     current = found.history[-1]
     return path / "runs" / current.run, current
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether nothing was blessed in a folder yet.
+
+    Raises:
+        UsageError: when the folder is a run: a baseline folder holds runs and is none.
+        RunError: when `baseline.json` is damaged.
+    """
+    if (folder / "run.json").exists():
+        raise UsageError(f"{folder} is a run. Runs are blessed in a folder of their own: name that with --baseline.")
+    return read_baseline(folder) is None
 
 
 def bless(run: Path, folder: Path, policy: str, now: dt.datetime) -> Blessing:

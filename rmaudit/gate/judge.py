@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rmaudit.compare import changes, open_run
 from rmaudit.errors import CannotMeasureError
-from rmaudit.gate.baseline import age, baseline_run, bless
+from rmaudit.gate.baseline import age, baseline_run, bless, is_empty
 from rmaudit.gate.beside import check_changes
 from rmaudit.gate.check import Check, Decision
 from rmaudit.gate.decide import decide
@@ -24,6 +24,8 @@ def judge(
     baseline: Path | None = None,
     now: dt.datetime | None = None,
     report: Report | None = None,
+    *,
+    blessing: bool = False,
 ) -> GateResult:
     """Decide on a finished run.
 
@@ -35,6 +37,7 @@ def judge(
         baseline: an earlier run, or a folder in which one was blessed.
         now: the moment of the decision, for waivers and the baseline's age.
         report: in place of the run's own, where probes were scanned again.
+        blessing: whether the run is to become the baseline; then there need not be one yet.
 
     Raises:
         UsageError: when a waiver names a probe that the run does not have.
@@ -45,7 +48,8 @@ def judge(
         report = report or Report.load(run)
     except CannotMeasureError as error:
         return GateResult(Decision((Check("run", "unmeasured", str(error)),)), str(run), "", "", name)
-    beside, notes = _beside(run, policy, baseline, moment)
+    first = blessing and baseline is not None and is_empty(baseline)
+    beside, notes = ((), ("Baseline: none yet.",)) if first else _beside(run, policy, baseline, moment)
     decision = decide(report, policy, moment.date(), beside)
     decision = replace(decision, notes=(*decision.notes, *notes))
     decided = {check.probe for check in decision.checks}
