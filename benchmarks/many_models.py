@@ -253,14 +253,15 @@ def _carryover(probe: Probe, items: Sequence[Item], suite: str, texts: Texts) ->
     gaps = [sparse.lil_matrix((len(items), len(texts))) for _ in range(2)]
     for row, item in enumerate(items):
         numbers = texts.numbers(suite, item)
-        cells = {
-            (str(item.arms[arm].factors[measure.prompt]), str(item.arms[arm].factors[measure.response])): numbers[arm]
-            for arm in (reader(measure)(item) or Reading({}, lambda _: 0.0)).roles
-        }
+        cells: dict[tuple[str, str], list[int]] = {}
+        for arm in (reader(measure)(item) or Reading({}, lambda _: 0.0)).roles:
+            factors = item.arms[arm].factors
+            cells.setdefault((str(factors[measure.prompt]), str(factors[measure.response])), []).append(numbers[arm])
         first, second = sorted({prompt for prompt, _ in cells})
         for which, prompt in enumerate((first, second)):
-            gaps[which][row, cells[prompt, first]] += 1
-            gaps[which][row, cells[prompt, second]] -= 1
+            for answer, sign in ((first, 1.0), (second, -1.0)):
+                for number in cells[prompt, answer]:
+                    gaps[which][row, number] += sign / len(cells[prompt, answer])
     one, two = (matrix.tocsr() for matrix in gaps)
     average = _averages([item.cluster for item in items])
     coin = random.Random("which answer is called 1")

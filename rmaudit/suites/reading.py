@@ -51,11 +51,10 @@ def linear(
 
 def matching(item: Item, where: Mapping[str, Level]) -> list[str]:
     """Arms of an item that have all the given factor levels."""
-    return [
-        name
-        for name, arm in item.arms.items()
-        if all(arm.factors.get(factor) == level for factor, level in where.items())
-    ]
+    if not where:
+        return list(item.arms)
+    first, *others = (item.arms_by_level.get(pair, ()) for pair in where.items())
+    return [name for name in first if all(name in other for other in others)]
 
 
 def difference(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -40,6 +41,15 @@ class Item(_Strict):
     """Where the texts are from, as named in the suite's card."""
     licence: str | None = None
     domain: str | None = None
+
+    @cached_property
+    def arms_by_level(self) -> dict[tuple[str, Level], tuple[str, ...]]:
+        """Names of the arms that have a factor at a level, in their order: what every probe asks of every item."""
+        found: dict[tuple[str, Level], tuple[str, ...]] = {}
+        for name, arm in self.arms.items():
+            for pair in arm.factors.items():
+                found[pair] = (*found.get(pair, ()), name)
+        return found
 
     def conversation(self, arm: str) -> Conversation:
         """The conversation that is scored for an arm."""
