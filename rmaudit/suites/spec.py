@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -30,6 +29,9 @@ class Arm(_Strict):
         return self
 
 
+ByLevel = dict[tuple[str, Level], tuple[str, ...]]
+
+
 class Item(_Strict):
     """One prompt with several arms that differ in known factors."""
 
@@ -42,13 +44,17 @@ class Item(_Strict):
     licence: str | None = None
     domain: str | None = None
 
-    @cached_property
-    def arms_by_level(self) -> dict[tuple[str, Level], tuple[str, ...]]:
+    @property
+    def arms_by_level(self) -> ByLevel:
         """Names of the arms that have a factor at a level, in their order: what every probe asks of every item."""
-        found: dict[tuple[str, Level], tuple[str, ...]] = {}
-        for name, arm in self.arms.items():
-            for pair in arm.factors.items():
-                found[pair] = (*found.get(pair, ()), name)
+        # Kept as a cached property is, but for a copy with other arms, which must not look up those of its original.
+        known: tuple[dict[str, Arm], ByLevel] | None = self.__dict__.get("arms_by_level")
+        found = known[1] if known is not None and known[0] is self.arms else {}
+        if not found:
+            for name, arm in self.arms.items():
+                for pair in arm.factors.items():
+                    found[pair] = (*found.get(pair, ()), name)
+            self.__dict__["arms_by_level"] = (self.arms, found)
         return found
 
     def conversation(self, arm: str) -> Conversation:
