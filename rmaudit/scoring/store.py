@@ -112,7 +112,7 @@ def described(model: RewardModel, options: LoadOptions) -> dict[str, Any]:
 
 def cache_key(identity: str, options: LoadOptions) -> str:
     """A key for caches of stores: the same as long as a model with these files would find its rewards there."""
-    asked = {name: value for name, value in asdict(options).items() if name not in _OTHERWISE_KEPT and value}
+    asked = {name: value for name, value in asdict(options).items() if value}
     parts = {"model": identity, "options": asked, "code": _code(), "packages": _versions()}
     return f"rmaudit-{hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]}"
 
