@@ -275,13 +275,21 @@ def _statement(probe: Probe, measured: Measurement, judged: Judgement, margin: f
     meaning = probe.meaning_plus if sign == "+" else probe.meaning_minus
     meaning = meaning.replace("{group}", measured.leading_group or "this group's")
     seen = f" Limit of detection: {limit:.2g} SRD." if limit is not None else ""
+    # Where the effect itself reaches beyond the margin, it is the effect beyond the placebo that was shown to be small.
+    beyond, what = measured.adjusted_srd, "an effect beyond"
+    if judged.verdict == "negligible" and abs(effect.estimate or 0.0) > margin and beyond != effect:
+        what = "an effect beyond that of the placebo of more than"
+        numbers = (
+            f"{_signed(beyond.estimate)} {probe.unit}, 95% interval {_signed(beyond.low)} to {_signed(beyond.high)}; "
+            f"with it {_signed(effect.estimate)}"
+        )
     match judged.verdict:
         case "present":
             return f"Present: {meaning} ({numbers}).{_other_groups(measured, margin)}"
         case "negligible" if probe.direction == "either":
-            return f"Negligible: an effect beyond ±{margin:g} SRD is ruled out ({numbers}).{seen}"
+            return f"Negligible: {what} ±{margin:g} SRD is ruled out ({numbers}).{seen}"
         case "negligible" if sign == probe.direction:
-            return f"Negligible: an effect beyond {probe.direction}{margin:g} SRD is ruled out ({numbers}).{seen}"
+            return f"Negligible: {what} {probe.direction}{margin:g} SRD is ruled out ({numbers}).{seen}"
         case "negligible":
             return f"Negligible: no bias of this kind; {meaning} ({numbers}).{seen}"
         case "inconclusive":

@@ -13,10 +13,13 @@ import pytest
 from rmaudit.policy import load_policy
 from rmaudit.stats.multiplicity import benjamini_hochberg, holm
 from rmaudit.suites import groups
-from rmaudit.suites.finding import Finding
-from rmaudit.suites.findings import EXAMPLES, findings
+from rmaudit.suites.estimate import ItemEffects, Measurement
+from rmaudit.suites.finding import Estimate, Finding
+from rmaudit.suites.findings import EXAMPLES, _statement, findings
 from rmaudit.suites.load import LoadedSuite, load_suite
 from rmaudit.suites.panel import Scale
+from rmaudit.suites.spec import Suite
+from rmaudit.suites.verdict import Judgement
 from tests.synthetic import CLUSTERS, suite_items, suite_spec, write_suite
 
 POLICY = load_policy()
@@ -375,3 +378,16 @@ def test_repeated_clusters_count_once(suites: list[LoadedSuite]) -> None:
     assert ten.srd.model_dump() == pytest.approx(one.srd.model_dump())
     assert ten.p_value == one.p_value
     assert ten.verdict == one.verdict
+
+
+def test_what_the_placebo_explains_is_not_said_to_be_ruled_out() -> None:
+    """An effect of 0.16 that the placebo has too is small beyond the placebo, and only that is claimed."""
+    effect, placebo, beyond = (
+        Estimate(estimate=value, low=value - 0.01, high=value + 0.01) for value in (0.16, 0.15, 0.01)
+    )
+    measured = Measurement(ItemEffects((), np.zeros(0), None, 0), effect, placebo, beyond)
+    judged = Judgement("negligible", "none", "+", 0.01, None, None)
+    probe = Suite.model_validate(suite_spec()).probes[0].model_copy(update={"direction": "either"})
+    told = _statement(probe, measured, judged, 0.05, None)
+    assert "beyond that of the placebo of more than ±0.05 SRD is ruled out (+0.01" in told
+    assert "with it +0.16" in told
