@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -84,7 +85,10 @@ def test_the_fixture_for_pytest(scorer: str, passed: int, place: Bench, pytester
             )
         """
     )
-    result = pytester.runpytest("-p", "rmaudit.pytest_plugin", "-p", "no:cacheprovider")
+    # An installed rmaudit brings the plugin by itself, and a plugin must not come twice.
+    installed = any(point.value == "rmaudit.pytest_plugin" for point in entry_points(group="pytest11"))
+    words = [] if installed else ["-p", "rmaudit.pytest_plugin"]
+    result = pytester.runpytest("-p", "no:cacheprovider", *words)
     result.assert_outcomes(passed=passed, failed=1 - passed)
     if not passed:
         result.stdout.fnmatch_lines(["*FAILED: a requirement is shown not to be met*"])
