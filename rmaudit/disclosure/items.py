@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from rmaudit.disclosure.records import DisclosureItem
 from rmaudit.models.interface import ModelBlock
@@ -30,6 +30,8 @@ class ListedItem(BaseModel):
     risk: str
     """What silence about it hides."""
     audience: Literal["public", "downstream", "authority"]
+    crosswalk: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Where other formats ask the same, by format."""
 
 
 @cache

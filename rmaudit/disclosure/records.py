@@ -24,12 +24,50 @@ class CoverageRow(_Frozen):
     reason: str
 
 
+Provenance = Literal["measured", "extracted", "declared", "missing", "refused"]
+"""Where an answer comes from. Missing: nobody said anything. Refused: asked, and declined to say."""
+
+
+class DisclosureField(_Frozen):
+    """One question of a disclosure item, and what is known about it."""
+
+    id: str
+    """Item and name, such as ``H2.recruitment``."""
+    question: str
+    value: str | None
+    provenance: Provenance
+    evidence: str | None
+    """Where it can be looked up: a file, a finding, an address."""
+    reason: str | None
+    """Why there is no value, or what the value leaves open."""
+    asserted_by: str | None = None
+    """Who says so, where people do."""
+    date: str | None = None
+    """Since when it is said, ``YYYY-MM-DD``."""
+    audience: Literal["public", "downstream", "authority"] = "public"
+
+
 class DisclosureItem(_Frozen):
     """One item of the disclosure list."""
 
     id: str
     title: str
     value: str | None
-    provenance: Literal["measured", "extracted", "declared", "missing", "refused"]
+    provenance: Provenance
     evidence: str | None
     reason: str | None
+    fields: list[DisclosureField] = []
+    """The questions of the item, each with its own provenance."""
+
+
+class Contradiction(_Frozen):
+    """A declaration that a measurement of this report speaks against."""
+
+    field: str
+    """The declared field, such as ``H3.balance``."""
+    declared: str
+    asserted_by: str | None
+    measured: str
+    """What was measured, in a sentence."""
+    evidence: str
+    """The finding, such as ``length/padding-ladder``, or another part of the report."""

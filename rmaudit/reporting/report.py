@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rmaudit.disclosure.records import CoverageRow, DisclosureItem
+from rmaudit.disclosure.records import Contradiction, CoverageRow, DisclosureItem
 from rmaudit.errors import RunError
 from rmaudit.models.interface import ModelBlock, SelfCheck
 from rmaudit.runs.folder import RunFolder
@@ -58,6 +58,8 @@ class Report(_Frozen):
     findings_: list[Finding] = Field(alias="findings")
     coverage: list[CoverageRow]
     disclosure: list[DisclosureItem]
+    contradictions: list[Contradiction] = []
+    """Declarations against which a measurement speaks; shown before anything else."""
     caveats: list[str]
     feedback: dict[str, Any] | None = None
     redteam: dict[str, Any] | None = None
