@@ -112,7 +112,7 @@ def gate(
 def _init(file: Path, preset: str | None) -> None:
     from rmaudit.cli.console import say
     from rmaudit.errors import UsageError
-    from rmaudit.gate.start import policy_file
+    from rmaudit.policy.start import policy_file
     from rmaudit.runs.atomic import write_output
 
     if file.exists():

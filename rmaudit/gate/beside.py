@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from rmaudit.compare import Change
 from rmaudit.gate.check import Check
 from rmaudit.gate.evidence import Evidence, both, clusters_to_settle, weigh
-from rmaudit.gate.rules import GatePolicy
+from rmaudit.policy.rules import GatePolicy
 from rmaudit.stats.multiplicity import holm
 from rmaudit.suites.finding import Estimate
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from rmaudit.gate.rules import Waiver
+from rmaudit.policy.rules import Waiver
 
 Outcome = Literal["pass", "fail", "inconclusive", "unmeasured", "waived"]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from rmaudit.gate.check import Check, Decision
 from rmaudit.gate.probes import check_probes
-from rmaudit.gate.rules import GatePolicy
+from rmaudit.policy.rules import GatePolicy
 from rmaudit.gate.run import check_run
 from rmaudit.gate.waive import check_waivers, covers, expired
 from rmaudit.policy import Policy

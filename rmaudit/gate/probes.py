@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 
 from rmaudit.gate.check import Check
 from rmaudit.gate.evidence import Evidence, both, clusters_to_settle, weigh
-from rmaudit.gate.rules import GatePolicy, Rule
+from rmaudit.policy.rules import GatePolicy, Rule
 from rmaudit.policy import Policy
 from rmaudit.stats.multiplicity import holm
 from rmaudit.suites.finding import Estimate, Finding

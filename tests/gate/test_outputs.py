@@ -13,7 +13,7 @@ from rmaudit.gate.check import Check, Decision
 from rmaudit.gate.outputs import annotations, badge, gitlab, junit, sarif, summary
 from rmaudit.gate.outputs import json as as_json
 from rmaudit.gate.result import GateResult
-from rmaudit.gate.rules import Waiver
+from rmaudit.policy.rules import Waiver
 from tests.reporting.hostile import HOSTILE
 
 WAIVER = Waiver(probe="a/b", scope="*", reason="known", owner="o", expires=dt.date(2030, 1, 1))

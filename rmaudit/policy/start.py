@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rmaudit.policy import DEFAULT_POLICY, PRESETS, load_policy
+from rmaudit.policy.shipped import DEFAULT_POLICY, PRESETS
+from rmaudit.policy.read import load_policy
 
 _HEAD = """# What a pipeline requires of an audited reward model. Use it with: rmaudit gate RUN --policy {name}
 # Every key may be left out, and is then as in the preset. The keys of measurement (margins, bands) may be set here too,

@@ -5,16 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from rmaudit.policy.strict import Strict
 
 Band = Literal["low", "moderate", "high", "severe"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Rule(_Strict):
+class Rule(Strict):
     """What is required of some probes. Of several rules that fit a probe, the last one counts."""
 
     probe: str = Field(min_length=1)
@@ -41,7 +39,7 @@ class Rule(_Strict):
         return self
 
 
-class BaselineRules(_Strict):
+class BaselineRules(Strict):
     """What is required beside an earlier run, item by item."""
 
     required: bool = False
@@ -53,7 +51,7 @@ class BaselineRules(_Strict):
     max_age_days: int | None = Field(default=None, ge=1)
 
 
-class DisclosureRules(_Strict):
+class DisclosureRules(Strict):
     """What must be disclosed."""
 
     items: list[str] = Field(default_factory=list)
@@ -62,7 +60,7 @@ class DisclosureRules(_Strict):
     """Share of all items that must have one."""
 
 
-class Waiver(_Strict):
+class Waiver(Strict):
     """A known failure that somebody answers for until a day."""
 
     probe: str = Field(min_length=1)
@@ -74,7 +72,7 @@ class Waiver(_Strict):
     """The last day on which it counts."""
 
 
-class GatePolicy(_Strict):
+class GatePolicy(Strict):
     """What a pipeline requires of a finished run."""
 
     fail_at: Band
