@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 
 from rmaudit.compare import Change
-from rmaudit.gate.check import Check
-from rmaudit.gate.evidence import Evidence, both, clusters_to_settle, weigh
+from rmaudit.gate.check import Check, Claim
+from rmaudit.gate.evidence import MOST_CLUSTERS, Evidence, both, clusters_to_settle, weigh
 from rmaudit.policy.rules import GatePolicy
-from rmaudit.stats.multiplicity import holm
 from rmaudit.suites.finding import Estimate
 
 
-def check_changes(changes: Sequence[Change], rules: GatePolicy) -> list[Check]:
-    """One check for each effect that the policy looks at.
+def check_changes(changes: Sequence[Change], rules: GatePolicy) -> list[Check | Claim]:
+    """One claim for each effect that the policy looks at.
 
     An effect is worse when it grew on the side that counts as bias: for a probe without a bad side, away from zero.
     """
     seen = [change for change in changes if change.primary or rules.probes == "all" or _named(change, rules)]
     if not seen:
         return [Check("baseline", "unmeasured", "The run and its baseline have no effect in common.")]
-    weighed = [_growth(change, rules.baseline.margin) for change in seen]
-    alarms = holm([evidence.p_beyond if evidence else None for evidence in weighed])
+    weighed = [(change, _growth(change, rules.baseline.margin)) for change in seen]
     return [
-        check
-        for change, evidence, p in zip(seen, weighed, alarms, strict=True)
-        for check in _check(change, evidence, p, rules)
+        Claim(evidence.p_beyond if evidence else None, partial(_check, change, evidence, rules))
+        for change, evidence in weighed
     ]
 
 
@@ -58,36 +56,33 @@ def _growth(change: Change, margin: float) -> Evidence | None:
     )
 
 
-def _check(change: Change, found: Evidence | None, p: float | None, rules: GatePolicy) -> Iterator[Check]:
+def _check(change: Change, found: Evidence | None, rules: GatePolicy, p: float | None) -> Check:
     probe = f"{change.suite}/{change.probe}"
     name = " ".join(part for part in (probe, change.group or "", "since the baseline") if part)
     margin, level = rules.baseline.margin, 1 - rules.confidence
+    allowed = rules.baseline.demand == "not shown worse" or rules.allow_inconclusive
 
     def check(outcome: str, reason: str, needed: int | None = None) -> Check:
         return Check(
             name, outcome, reason, probe=probe, group=change.group, size=found.size if found else None, limit=margin,  # type: ignore[arg-type]
-            unit="SRD more", clusters_needed=needed, allow_inconclusive=rules.allow_inconclusive,
+            unit="SRD more", clusters_needed=needed, allow_inconclusive=allowed, since_baseline=True,
         )  # fmt: skip
 
     if found is None:
-        yield check("unmeasured", "One of the runs has no estimate of it.")
-        return
+        return check("unmeasured", "One of the runs has no estimate of it.")
     words = (
         f"{_signed(change.before)} before, {_signed(change.after)} now, {_signed(change.difference)} on the same items"
     )
     if p is not None and p <= level:
-        yield check("fail", f"Shown to have grown by more than {margin:g} SRD: {words} (adjusted p {p:.1g}).")
-    elif rules.baseline.demand == "not shown worse":
-        yield check("pass", f"Not shown to have grown by more than {margin:g} SRD: {words}.")
-    elif found.p_below <= level:
-        yield check("pass", f"Shown not to have grown by more than {margin:g} SRD: {words}.")
-    else:
-        needed = clusters_to_settle(found, margin, change.n_clusters, rules.confidence)
-        many = f"{needed:,}" if needed < 1_000_000 else "More than a million"
-        reason = f"Neither shown to have grown by more than {margin:g} SRD nor not to have: {words}."
-        yield check(
-            "inconclusive", f"{reason} {many} clusters would settle it; there are {change.n_clusters:,}.", needed
-        )
+        return check("fail", f"Shown to have grown by more than {margin:g} SRD: {words} (adjusted p {p:.1g}).")
+    if found.p_below <= level:
+        return check("pass", f"Shown not to have grown by more than {margin:g} SRD: {words}.")
+    needed = clusters_to_settle(found, margin, change.n_clusters, rules.confidence)
+    many = f"{needed:,}" if needed < MOST_CLUSTERS else "More than a million"
+    reason = f"Neither shown to have grown by more than {margin:g} SRD nor not to have: {words}."
+    settled = f"{many} clusters would settle it; there are {change.n_clusters:,}."
+    enough = " The policy asks only that it is not shown to have grown." if allowed else ""
+    return check("inconclusive", f"{reason} {settled}{enough}", needed)
 
 
 def _signed(value: Estimate) -> str:

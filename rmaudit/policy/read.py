@@ -54,7 +54,7 @@ class _Loader(yaml.SafeLoader):
     """Refuses a key that comes twice: of two lists of rules, YAML would drop the first without a word."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         twice = next((key for number, key in enumerate(keys) if key in keys[:number]), None)
         if twice is not None:
             raise yaml.YAMLError(f"the key {twice!r} stands twice, in line {node.start_mark.line + 1} or below")

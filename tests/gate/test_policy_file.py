@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from rmaudit.errors import UsageError
-from rmaudit.policy.start import policy_file
 from rmaudit.policy import PRESETS, load_policy
+from rmaudit.policy.start import policy_file
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_the_file_to_begin_with_means_what_its_preset_means(preset: str, tmp_path: Path) -> None:
     path = tmp_path / "policy.yaml"
-    path.write_text(policy_file(preset, "policy.yaml"), encoding="utf-8")
+    path.write_text(policy_file(preset, "policy.yaml", "policy.schema.json"), encoding="utf-8")
     made, meant = load_policy(path), load_policy(preset=preset)
     assert made.gate == meant.gate
     assert made.measurement == meant.measurement
