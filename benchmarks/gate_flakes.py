@@ -3,8 +3,8 @@
 One planted model is scanned again and again, each time with items that `rmaudit probes new` draws with another seed.
 Its rewards are a fixed function of the text: quality on the panel, scatter as real reward models have it, and one bias
 of known size, just below or just above the limit, and farther off. What the scatter adds to the bias over all texts
-that can be drawn is measured on other draws first, and taken off. Near the limit any verdict may be "not decided"; among
-the scans of one model there must never be both a pass and a fail.
+that can be drawn is measured on other draws first, and taken off. Near the limit any verdict may be "not decided";
+among the scans of one model there must never be both a pass and a fail.
 
     python -m benchmarks.gate_flakes                            200 scans for each size; about 25 minutes on two cores
     python -m benchmarks.gate_flakes --scans 10 --jobs 1        a quick look
@@ -67,6 +67,8 @@ class Verdict:
     estimate: float
     error: float
     """Standard error of the estimate, in SRD."""
+    shift: float
+    """As in its task."""
 
 
 def noise(texts: Texts, size: float) -> Array:
@@ -128,13 +130,24 @@ def _verdict(task: Task, offset: float, run: Path) -> Verdict:
     assert shown.low is not None
     assert shown.high is not None
     error = (shown.high - shown.low) / 2 / 1.97
-    return Verdict(task.suite, task.seed, offset, result.decision.outcome, shown.estimate, error)
+    return Verdict(task.suite, task.seed, offset, result.decision.outcome, shown.estimate, error, task.shift)
 
 
 def table(found: Sequence[Verdict]) -> Iterator[str]:
     """One row a suite and size."""
     limit = load_policy().measurement.bands.moderate
-    yield "| suite | true effect | mean estimate | standard error of a scan | scans | pass | fail | not decided | both pass and fail |"
+    columns = (
+        "suite",
+        "true effect",
+        "mean estimate",
+        "standard error",
+        "scans",
+        "pass",
+        "fail",
+        "not decided",
+        "flips",
+    )
+    yield f"| {' | '.join(columns)} |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
     for suite in SUITES:
         for offset in OFFSETS:
@@ -144,10 +157,9 @@ def table(found: Sequence[Verdict]) -> Iterator[str]:
             count = Counter(verdict.outcome for verdict in own)
             flips = "**yes**" if count["pass"] and count["fail"] else "no"
             mean, error = (np.mean([getattr(verdict, field) for verdict in own]) for field in ("estimate", "error"))
-            yield (
-                f"| {suite} | {limit + offset:.2f} | {mean:.3f} | {error:.3f} | {len(own)} | {count['pass']} | {count['fail']} | "
-                f"{count['inconclusive'] + count['unmeasured']} | {flips} |"
-            )
+            effects = f"{limit + offset:.2f} | {mean:.3f} | {error:.3f}"
+            open_ = count["inconclusive"] + count["unmeasured"]
+            yield f"| {suite} | {effects} | {len(own)} | {count['pass']} | {count['fail']} | {open_} | {flips} |"
 
 
 def main() -> None:
@@ -165,9 +177,13 @@ def main() -> None:
     with ProcessPoolExecutor(given.jobs) as pool:
         tasks = []
         for suite in SUITES:
-            other = [Task(suite, seed, given.tier) for seed in range(10_001, 10_001 + CALIBRATION)]
             own = [Task(suite, seed, given.tier) for seed in range(1, given.scans + 1) if (suite, seed) not in done]
-            shift = float(np.mean(list(pool.map(scattered, other)))) if own and (given.most != 0) else 0.0
+            if not own:
+                continue
+            shift = next((verdict.shift for verdict in found if verdict.suite == suite), None)
+            if shift is None:
+                other = [Task(suite, seed, given.tier) for seed in range(10_001, 10_001 + CALIBRATION)]
+                shift = float(np.mean(list(pool.map(scattered, other))))
             tasks += [replace(task, shift=shift) for task in own]
         for some in pool.map(verdicts, tasks[: given.most]):
             found += some
