@@ -6,12 +6,16 @@ import dataclasses
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from functools import partial
+from typing import Literal
 
 from rmaudit.compare import Change
 from rmaudit.gate.check import Check, Claim
 from rmaudit.gate.evidence import MOST_CLUSTERS, Evidence, both, clusters_to_settle, weigh
 from rmaudit.policy.rules import GatePolicy
 from rmaudit.suites.finding import Estimate
+
+PLAIN_LEVEL = 0.05
+"""Of the intervals that a report prints."""
 
 
 def check_changes(changes: Sequence[Change], rules: GatePolicy) -> list[Check | Claim]:
@@ -36,24 +40,35 @@ def _named(change: Change, rules: GatePolicy) -> bool:
 def _growth(change: Change, margin: float) -> Evidence | None:
     """How surely the effect grew by more than the margin on a side that counts."""
     sides = "+-" if change.direction_of_bias == "either" else change.direction_of_bias
-    found = []
-    for side in sides:
-        sign = 1.0 if side == "+" else -1.0
-        # Where the baseline leant to the other side, all of the effect on this side is growth.
-        leant_here = sign * (change.before.estimate or 0.0) >= 0
-        grown = change.difference if leant_here else change.after
-        evidence = weigh(grown, margin, side, max(1, change.n_clusters - 1))  # type: ignore[arg-type]
-        # An effect cannot have grown on a side by more than it now reaches there.
-        reach = weigh(change.after, margin, side, max(1, change.n_clusters - 1))  # type: ignore[arg-type]
-        if evidence is None or reach is None:
-            return None
-        found.append(both(evidence, reach))
-    worst = max(found, key=lambda each: each.size)
+    found = [_growth_on(side, change, margin) for side in sides]  # type: ignore[arg-type]
+    known = [each for each in found if each is not None]
+    if len(known) < len(found):
+        return None
+    worst = max(known, key=lambda each: each.size)
     return dataclasses.replace(
         worst,
-        p_beyond=min(1.0, len(found) * min(each.p_beyond for each in found)),
-        p_below=max(each.p_below for each in found),
+        p_beyond=min(1.0, len(known) * min(each.p_beyond for each in known)),
+        p_below=max(each.p_below for each in known),
     )
+
+
+def _growth_on(side: Literal["+", "-"], change: Change, margin: float) -> Evidence | None:
+    """Growth on one side: what lies beyond zero there now, less what did before.
+
+    It exceeds the margin just where both the difference and the present effect do. The difference is known well, as
+    the items are the same, and is held to the gate's confidence; of the present effect it is enough that its 95%
+    interval clears the margin, as for the verdict of a probe. Where the baseline is shown to lie on the other side,
+    nothing of the way to zero is growth, and the present effect alone is held to the gate's confidence.
+    """
+    df = max(1, change.n_clusters - 1)
+    now, more = weigh(change.after, margin, side, df), weigh(change.difference, margin, side, df)
+    if now is None or more is None:
+        return None
+    away = change.before.high if side == "+" else change.before.low
+    if away is not None and (away < 0 if side == "+" else away > 0):
+        return now
+    reaches = now.p_beyond <= PLAIN_LEVEL
+    return dataclasses.replace(both(more, now), p_beyond=more.p_beyond if reaches else 1.0)
 
 
 def _check(change: Change, found: Evidence | None, rules: GatePolicy, p: float | None) -> Check:
