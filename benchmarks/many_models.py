@@ -158,6 +158,10 @@ class Audit:
                     reached[index][model] = p is not None and p < alpha
         return reached
 
+    def within_prompt_sd(self, rewards: Array) -> Array:
+        """The ruler's unit of each model, shape (models,), of rewards of shape (conversations, models)."""
+        return self._panel.within_prompt_sd(rewards)
+
     def effect(self, suite: str, probe: str, rewards: Array) -> Array:
         """One probe's estimates in SRD, shape (models,); for groups that of the first, shape (models,)."""
         measure = next(entry for of, own, entry in self.probes if (of.suite, own.id) == (suite, probe))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import hashlib
 import importlib.metadata
 import math
 import platform
@@ -238,8 +239,8 @@ def _measured(
     )
     manifest = manifest.model_copy(update={"run": finished})
     report = build_report(manifest, selection, scores, rules)
-    write_outputs(folder, report)
-    folder.write_manifest(manifest.model_copy(update={"status": "complete", "reason": None}))
+    digest = write_outputs(folder, report)
+    folder.write_manifest(manifest.model_copy(update={"status": "complete", "reason": None, "report_sha256": digest}))
     return report
 
 
@@ -274,8 +275,8 @@ def build_report(manifest: Manifest, selection: Selection, scores: Scores, polic
     return compose(manifest, ruler, found, scores.reasons, attributes.problem)
 
 
-def write_outputs(folder: RunFolder, report: Report) -> None:
-    """Write `report.html`, `report.md` and `report.json`, once all three could be rendered."""
+def write_outputs(folder: RunFolder, report: Report) -> str:
+    """Write `report.html`, `report.md` and `report.json`, once all three could be rendered; the digest of the last."""
     from rmaudit.reporting import html, markdown
 
     content = report.to_json()
@@ -283,6 +284,7 @@ def write_outputs(folder: RunFolder, report: Report) -> None:
     outputs = {"report.html": html.render(published), "report.md": markdown.render(published), "report.json": content}
     for name, output in outputs.items():
         folder.write(name, output)
+    return hashlib.sha256(content).hexdigest()
 
 
 def verify(run: Path, policy: Path | None = None) -> list[str]:

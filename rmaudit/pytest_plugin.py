@@ -53,12 +53,9 @@ def assert_reward_model_passes(tmp_path: Path) -> AssertPasses:
         rmaudit.scan(str(source), out=run, policy=rules, **scan)
         result = judge(run, load_policy(rules, preset), Path(baseline) if baseline else None)
         if result.decision.outcome != "pass":
-            reasons = [f"  {check.name}: {check.outcome}. {check.reason}" for check in result.checks if _stops(check)]
+            stops = [check for check in result.checks if check.outcome not in {"pass", "waived"} and not check.allowed]
+            reasons = [f"  {check.name}: {check.outcome}. {check.reason}" for check in stops]
             pytest.fail("\n".join([f"{result.words} (run: {run})", *reasons]), pytrace=False)
         return run
 
     return check
-
-
-def _stops(check: Any) -> bool:
-    return check.outcome in {"fail", "unmeasured"} or (check.outcome == "inconclusive" and not check.allow_inconclusive)

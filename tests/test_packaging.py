@@ -30,7 +30,7 @@ def test_the_wheel_holds_code_suites_templates_and_the_demo_model(wheel: Path) -
         assert shipped <= names
     code = {str(path.relative_to(ROOT)) for path in (ROOT / "rmaudit").rglob("*.py")}
     assert code <= names
-    assert {"rmaudit/policy.yaml", "rmaudit/py.typed", "rmaudit/demo_model/model.safetensors"} <= names
+    assert {"rmaudit/policy/policy.yaml", "rmaudit/py.typed", "rmaudit/demo_model/model.safetensors"} <= names
     assert not [name for name in names if name.startswith(("tests/", "builders/"))]
 
 

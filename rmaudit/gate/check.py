@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from rmaudit.gate.rules import Waiver
+from rmaudit.policy.rules import Waiver
 
 Outcome = Literal["pass", "fail", "inconclusive", "unmeasured", "waived"]
 
@@ -29,8 +30,25 @@ class Check:
     clusters_needed: int | None = None
     """Clusters that would settle what is inconclusive."""
     allow_inconclusive: bool = False
+    since_baseline: bool = False
+    """Whether it is about the change since the baseline, which more items of one run alone cannot settle."""
     waiver: Waiver | None = None
     """The waiver that covers it, also where it has expired."""
+
+    @property
+    def allowed(self) -> bool:
+        """Whether it is undecided and the policy lets that pass."""
+        return self.outcome == "inconclusive" and self.allow_inconclusive
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A limit that waits for the others: failures are corrected over all that could fail."""
+
+    p_beyond: float | None
+    """p-value of the size not being beyond the limit; ``None`` where there is no estimate."""
+    settled: Callable[[float | None], Check | None]
+    """The check, given the corrected p-value; ``None`` for a limit that is only looked at to fail."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +67,7 @@ class Decision:
             return "fail"
         if "unmeasured" in outcomes or not outcomes:
             return "unmeasured"
-        if any(check.outcome == "inconclusive" and not check.allow_inconclusive for check in self.checks):
+        if any(check.outcome == "inconclusive" and not check.allowed for check in self.checks):
             return "inconclusive"
         return "pass"
 

@@ -1,24 +1,29 @@
-"""The gate's rules. It fails only on evidence and passes only on evidence; whatever lies between is neither."""
+"""The gate's rules. It fails only on evidence and passes only on evidence; whatever lies between is neither.
+
+Failing needs evidence that survives Holm's correction over everything that could fail, at the gate's confidence;
+passing needs evidence for each limit by itself, since all of them must hold.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from rmaudit.gate.check import Check, Decision
+from rmaudit.gate.check import Check, Claim, Decision
 from rmaudit.gate.probes import check_probes
-from rmaudit.gate.rules import GatePolicy
 from rmaudit.gate.run import check_run
 from rmaudit.gate.waive import check_waivers, covers, expired
 from rmaudit.policy import Policy
+from rmaudit.policy.rules import GatePolicy, Waiver
 from rmaudit.reporting.report import Report
+from rmaudit.stats.multiplicity import holm
 
 __all__ = ["Check", "Decision", "decide"]
 
 
 def decide(
-    report: Report, policy: Policy, today: dt.date | None = None, beside_baseline: Sequence[Check] = ()
+    report: Report, policy: Policy, today: dt.date | None = None, beside_baseline: Sequence[Check | Claim] = ()
 ) -> Decision:
     """Hold a finished run against a policy.
 
@@ -26,28 +31,44 @@ def decide(
         report: the run's report.
         policy: what is required.
         today: the day on which waivers are looked at; the current one when ``None``.
-        beside_baseline: checks of the run against an earlier one.
+        beside_baseline: what is asked of the run beside an earlier one.
 
     Raises:
         UsageError: when a waiver names a probe that the run does not have.
     """
     rules = policy.gate
     check_waivers(rules.waivers, [f"{finding.suite}/{finding.probe}" for finding in report.findings])
-    probes = check_probes(report.findings, policy)
-    checks = [*check_run(report, rules), *probes, *beside_baseline]
+    asked = [*check_run(report, rules), *check_probes(report.findings, policy), *beside_baseline]
     day = today or dt.date.today()
-    waived = [_waived(check, rules, report.model.identity, day) for check in checks]
-    judged = sum(check.limit is not None for check in probes)
+    checks = [_waived(check, rules, report.model.identity, day) for check in _settled(asked)]
+    corrected = sum(isinstance(each, Claim) and each.p_beyond is not None for each in asked)
     notes = [
-        f"Failures are corrected together, by Holm over {judged} limits at {rules.confidence:.1%} confidence; a pass "
-        "needs each limit to be shown by itself."
+        f"Failures are corrected together, by Holm over all {corrected} limits, at {rules.confidence:.1%} confidence; "
+        "a pass needs each limit to be shown by itself."
     ]
-    notes += [
-        f"Expired waiver of {waiver.owner} for {waiver.probe} ({waiver.expires}): it no longer counts."
-        for waiver in rules.waivers
-        if expired(waiver, day)
-    ]
-    return Decision(tuple(waived), tuple(notes))
+    return Decision(tuple(checks), (*notes, *_told(rules.waivers, checks, day)))
+
+
+def _settled(asked: Sequence[Check | Claim]) -> Iterator[Check]:
+    """All checks, once the claims among them are corrected together."""
+    alarms = iter(holm([each.p_beyond for each in asked if isinstance(each, Claim)]))
+    for each in asked:
+        check = each.settled(next(alarms)) if isinstance(each, Claim) else each
+        if check is not None:
+            yield check
+
+
+def _told(waivers: Sequence[Waiver], checks: Sequence[Check], today: dt.date) -> Iterator[str]:
+    """What is said of each waiver, used or not, so that none is ever out of sight."""
+    for waiver in waivers:
+        name = f"waiver of {waiver.owner} for {waiver.probe}, scope {waiver.scope}"
+        used = sum(check.outcome == "waived" and check.waiver == waiver for check in checks)
+        if expired(waiver, today):
+            yield f"Expired {name} ({waiver.expires}): it no longer counts."
+        elif used:
+            yield f"The {name} until {waiver.expires} lets {used} unmet pass: {waiver.reason}"
+        else:
+            yield f"The {name} until {waiver.expires} covers nothing that is unmet in this run: it can be taken out."
 
 
 def _waived(check: Check, rules: GatePolicy, identity: str, today: dt.date) -> Check:

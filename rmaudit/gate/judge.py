@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rmaudit.compare import changes, open_run
-from rmaudit.errors import CannotMeasureError
+from rmaudit.errors import CannotMeasureError, RunError
 from rmaudit.gate.baseline import age, baseline_run, bless, is_empty
 from rmaudit.gate.beside import check_changes
-from rmaudit.gate.check import Check, Decision
+from rmaudit.gate.check import Check, Claim, Decision
 from rmaudit.gate.decide import decide
 from rmaudit.gate.result import GateResult
 from rmaudit.policy import Policy
 from rmaudit.reporting.report import Report
+from rmaudit.runs.folder import RunFolder
 
 
 def judge(
@@ -45,11 +47,10 @@ def judge(
     moment = now or dt.datetime.now(dt.UTC)
     name = f"{policy.name} v{policy.version}"
     try:
-        report = report or Report.load(run)
+        report = report or intact_report(run)
     except CannotMeasureError as error:
         return GateResult(Decision((Check("run", "unmeasured", str(error)),)), str(run), "", "", name)
-    first = blessing and baseline is not None and is_empty(baseline)
-    beside, notes = ((), ("Baseline: none yet.",)) if first else _beside(run, policy, baseline, moment)
+    beside, notes = _beside(run, policy, baseline, moment, blessing=blessing)
     decision = decide(report, policy, moment.date(), beside)
     decision = replace(decision, notes=(*decision.notes, *notes))
     decided = {check.probe for check in decision.checks}
@@ -61,28 +62,50 @@ def judge(
     return GateResult(decision, str(run), report.model.source, report.model.identity, name, tuple(also))
 
 
+def intact_report(run: Path) -> Report:
+    """The report of a finished run, as the scan wrote it.
+
+    Raises:
+        RunError: when the run is incomplete or damaged, or its report was changed since.
+    """
+    report = Report.load(run)
+    written = RunFolder(run).complete_manifest().report_sha256
+    if written and hashlib.sha256((run / "report.json").read_bytes()).hexdigest() != written:
+        raise RunError(
+            f"{run / 'report.json'} is not as the scan wrote it, so nothing is decided on it. "
+            f"See what was changed with: rmaudit verify {run}"
+        )
+    return report
+
+
 def _beside(
-    run: Path, policy: Policy, baseline: Path | None, now: dt.datetime
-) -> tuple[Sequence[Check], Sequence[str]]:
+    run: Path, policy: Policy, baseline: Path | None, now: dt.datetime, *, blessing: bool
+) -> tuple[Sequence[Check | Claim], Sequence[str]]:
+    """What is asked beside the baseline, and what a reader must know of it."""
     rules = policy.gate.baseline
     if baseline is None:
         if rules.required:
             return [Check("baseline", "unmeasured", "The policy requires a baseline. Name one with --baseline.")], ()
         return (), ()
     try:
-        place, blessing = baseline_run(baseline)
-        found = changes(open_run(place), open_run(run))
+        if blessing and is_empty(baseline):
+            return (), ("Baseline: none yet.",)
+        place, current = baseline_run(baseline)
+        checks = check_changes(changes(open_run(place), open_run(run)), policy.gate)
     except CannotMeasureError as error:
         return [Check("baseline", "unmeasured", str(error))], ()
-    checks = check_changes(found, policy.gate)
-    if blessing is None:
+    if current is None:
         return checks, (f"Baseline: the run in {place}.",)
-    days = age(blessing.blessed, now)
-    words = f"Baseline: {blessing.run}, blessed {days} days ago under {blessing.policy} (model {blessing.model[:12]})."
+    days = age(current.blessed, now)
+    words = f"Baseline: {current.run}, blessed {_ago(days)} under {current.policy} (model {current.model[:12]})."
     if rules.max_age_days is not None and days > rules.max_age_days:
-        reason = f"It was blessed {days} days ago; the policy takes none older than {rules.max_age_days}."
+        reason = f"It was blessed {_ago(days)}; the policy takes none older than {rules.max_age_days} days."
         checks = [Check("age of the baseline", "unmeasured", reason), *checks]
     return checks, (words,)
+
+
+def _ago(days: int) -> str:
+    return "today" if days == 0 else "1 day ago" if days == 1 else f"{days:,} days ago"
 
 
 def bless_if_passed(result: GateResult, run: Path, baseline: Path, now: dt.datetime | None = None) -> str:

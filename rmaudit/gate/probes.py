@@ -1,20 +1,16 @@
-"""Holds the findings of a run against their limits.
-
-Failing needs evidence that survives Holm's correction over everything that could fail, at the gate's confidence;
-passing needs evidence for each limit by itself, since all of them must hold.
-"""
+"""Holds the findings of a run against their limits."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 
-from rmaudit.gate.check import Check
-from rmaudit.gate.evidence import Evidence, both, clusters_to_settle, weigh
-from rmaudit.gate.rules import GatePolicy, Rule
+from rmaudit.gate.check import Check, Claim
+from rmaudit.gate.evidence import MOST_CLUSTERS, Evidence, both, clusters_to_settle, weigh
 from rmaudit.policy import Policy
-from rmaudit.stats.multiplicity import holm
+from rmaudit.policy.rules import GatePolicy, Rule
 from rmaudit.suites.finding import Estimate, Finding
 from rmaudit.suites.verdict import decisive_estimates
 
@@ -45,11 +41,10 @@ class _Limit:
         return " ".join(part for part in parts if part)
 
 
-def check_probes(findings: Sequence[Finding], policy: Policy) -> list[Check]:
-    """Checks of all probes that the policy looks at, and of rules that find nothing to look at."""
+def check_probes(findings: Sequence[Finding], policy: Policy) -> list[Check | Claim]:
+    """All limits of the probes that the policy looks at, and checks of what there is nothing to look at for."""
     rules = policy.gate
-    checks: list[Check] = []
-    limits: list[_Limit] = []
+    checks: list[Check | Claim] = []
     for finding in findings:
         rule = _rule(finding, rules)
         if rule is None:
@@ -63,15 +58,12 @@ def check_probes(findings: Sequence[Finding], policy: Policy) -> list[Check]:
             reason = f"{finding.n_clusters:,} clusters were measured; the policy asks for {least:,}."
             checks.append(Check(_name(finding), "unmeasured", reason, probe=_name(finding), clusters_needed=least))
             continue
-        limits += _limits(finding, rule, policy)
+        checks += [_claim(limit, rules) for limit in _limits(finding, rule, policy)]
     for rule in rules.rules:
         if not any(fnmatchcase(_name(finding), rule.probe) for finding in findings):
             reason = f"The policy has a rule for {rule.probe}, and the run measured no such probe."
             checks.append(Check(rule.probe, "unmeasured", reason))
-    if not checks and not limits:
-        checks.append(Check("probes", "unmeasured", "The run measured nothing that the policy looks at."))
-    alarms = holm([limit.evidence.p_beyond if limit.evidence and _may_fail(limit) else None for limit in limits])
-    return checks + [check for limit, p in zip(limits, alarms, strict=True) for check in _check(limit, p, rules)]
+    return checks or [Check("probes", "unmeasured", "The run measured nothing that the policy looks at.")]
 
 
 def _rule(finding: Finding, rules: GatePolicy) -> Rule | None:
@@ -114,12 +106,11 @@ def _limits(finding: Finding, rule: Rule, policy: Policy) -> Iterator[_Limit]:
             yield _Limit(finding, rule, unit, limit, evidence, missing=missing, only_fails=own is None)
 
 
-def _may_fail(limit: _Limit) -> bool:
-    """Only an effect that the measurement itself calls present can break a limit."""
-    return limit.finding.verdict == "present"
+def _claim(limit: _Limit, rules: GatePolicy) -> Claim:
+    return Claim(limit.evidence.p_beyond if limit.evidence else None, partial(_check, limit, rules))
 
 
-def _check(limit: _Limit, p: float | None, rules: GatePolicy) -> Iterator[Check]:
+def _check(limit: _Limit, rules: GatePolicy, p: float | None) -> Check | None:
     level = 1 - rules.confidence
     found, finding = limit.evidence, limit.finding
     allowed = rules.allow_inconclusive if limit.rule.allow_inconclusive is None else limit.rule.allow_inconclusive
@@ -131,24 +122,22 @@ def _check(limit: _Limit, p: float | None, rules: GatePolicy) -> Iterator[Check]
         )  # fmt: skip
 
     if found is None:
-        yield check("unmeasured", limit.missing)
-        return
+        return check("unmeasured", limit.missing)
     size, bar = found.told(limit.unit), f"{limit.limit:g}"
-    if p is not None and p <= level:
-        yield check("fail", f"Shown to be beyond the limit of {bar}: {size} (adjusted p {p:.1g}).")
-    elif limit.only_fails:
-        return
-    elif found.p_below <= level:
-        yield check("pass", f"Shown to be below the limit of {bar}: {size}.")
-    else:
-        needed = clusters_to_settle(found, limit.limit, finding.n_clusters, rules.confidence)
-        many = f"{needed:,}" if needed < 1_000_000 else "More than a million"
-        reason = (
-            f"{size}: at {rules.confidence:.1%} confidence neither shown to be beyond the limit of {bar} nor "
-            f"below it. {many} clusters would settle it, if it is as large as it seems; there are "
-            f"{finding.n_clusters:,}."
-        )
-        yield check("inconclusive", reason, needed)
+    # Only an effect that the measurement itself calls present can break a limit.
+    if finding.verdict == "present" and p is not None and p <= level:
+        return check("fail", f"Shown to be beyond the limit of {bar}: {size} (adjusted p {p:.1g}).")
+    if limit.only_fails:
+        return None
+    if found.p_below <= level:
+        return check("pass", f"Shown to be below the limit of {bar}: {size}.")
+    needed = clusters_to_settle(found, limit.limit, finding.n_clusters, rules.confidence)
+    many = f"{needed:,}" if needed < MOST_CLUSTERS else "More than a million"
+    reason = (
+        f"{size}: at {rules.confidence:.1%} confidence neither shown to be beyond the limit of {bar} nor below it. "
+        f"{many} clusters would settle it, if it is as large as it seems; there are {finding.n_clusters:,}."
+    )
+    return check("inconclusive", reason, needed)
 
 
 def _name(finding: Finding) -> str:

@@ -33,7 +33,13 @@ class GateResult:
     @property
     def words(self) -> str:
         """The outcome in a sentence."""
-        return WORDS[self.decision.outcome]
+        words = WORDS[self.decision.outcome]
+        waived = sum(check.outcome == "waived" for check in self.decision.checks)
+        open_ = sum(check.allowed for check in self.decision.checks)
+        if self.decision.outcome != "pass" or not (waived or open_):
+            return words
+        parts = [f"{waived} waived"] * bool(waived) + [f"{open_} that the policy lets stay undecided"] * bool(open_)
+        return f"PASSED: every requirement is shown to be met, but for {' and '.join(parts)}."
 
     @property
     def checks(self) -> list[Check]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rmaudit.gate.check import Check
-from rmaudit.gate.rules import GatePolicy
+from rmaudit.policy.rules import GatePolicy
 from rmaudit.reporting.report import Report
 
 FILLED = {"measured", "extracted", "declared"}

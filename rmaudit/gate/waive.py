@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from rmaudit.errors import UsageError
-from rmaudit.gate.rules import Waiver
+from rmaudit.policy.rules import Waiver
 
 SHORTEST_IDENTITY = 12
 

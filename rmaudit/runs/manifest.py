@@ -83,6 +83,8 @@ class Manifest(BaseModel):
     card: dict[str, list[str]] = {}
     """What the checkpoint's model card declares."""
     options: dict[str, Any]
+    report_sha256: str | None = None
+    """Of `report.json` as the scan wrote it; ``None`` until the run is complete."""
     run: RunBlock
 
     @property

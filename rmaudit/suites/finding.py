@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rmaudit.policy.thresholds import Severity
+
 Verdict = Literal["present", "negligible", "inconclusive", "not_measurable"]
-Severity = Literal["none", "low", "moderate", "high", "severe"]
 
 
 class _Frozen(BaseModel):

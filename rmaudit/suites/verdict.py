@@ -17,12 +17,12 @@ from typing import Literal
 
 import numpy as np
 
-from rmaudit.policy import Policy
+from rmaudit.policy import Policy, Severity
 from rmaudit.stats.arrays import FloatArray
 from rmaudit.stats.equivalence import non_superiority_p, tost_p
 from rmaudit.stats.power import clusters_needed
 from rmaudit.suites.estimate import Measurement
-from rmaudit.suites.finding import Estimate, Severity, Verdict
+from rmaudit.suites.finding import Estimate, Verdict
 
 Direction = Literal["+", "-", "either"]
 

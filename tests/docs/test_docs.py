@@ -21,8 +21,8 @@ import rmaudit
 from builders import formats, head_spec, pages, reference
 from rmaudit import errors
 from rmaudit.cli.main import app
-from rmaudit.gate.rules import BaselineRules, DisclosureRules, GatePolicy, Rule, Waiver
 from rmaudit.policy import DEFAULT_POLICY, PRESETS, Bands, MeasurementPolicy, load_policy
+from rmaudit.policy.rules import BaselineRules, DisclosureRules, GatePolicy, Rule, Waiver
 from rmaudit.reporting.report import (
     CoverageRow,
     DisclosureItem,

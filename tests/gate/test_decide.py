@@ -195,7 +195,7 @@ def test_the_reason_names_the_number_and_the_limit(report: Report) -> None:
 FAULTS: list[Any] = [
     ("", "holds no settings"),
     ("- a\n", "holds no settings"),
-    ("name: [a\n", "is not YAML"),
+    ("name: [a\n", "be read as YAML"),
     (lambda p: p.update(naem="x"), "did you mean 'name'"),
     (lambda p: p["gate"].update(fail_att="low"), "did you mean 'fail_at'"),
     (lambda p: p["gate"].update(fail_at="none"), "'gate.fail_at'"),

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from rmaudit.policy import PRESETS
+from rmaudit.policy.schema import to_bytes
 from tests.synthetic import Bench, run
 
 
@@ -49,6 +50,9 @@ def test_a_policy_to_begin_with(preset: str, finished: Path, tmp_path: Path) -> 
     assert yaml.safe_load(path.read_text())["preset"] == preset
     assert run("gate", "--init", str(path)).code == 2, "a file that is there is left as it is"
     assert run("gate", str(finished), "--policy", str(path)).code in {1, 3}
+    assert path.read_text().splitlines()[0] == "# yaml-language-server: $schema=policy.schema.json"
+    assert (tmp_path / "policy.schema.json").read_bytes() == to_bytes()
+    assert run("gate", "--init", str(tmp_path / "policy.toml")).code == 2, "it writes YAML"
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from rmaudit.errors import UsageError
-from rmaudit.gate.start import policy_file
 from rmaudit.policy import PRESETS, load_policy
+from rmaudit.policy.start import policy_file
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_the_file_to_begin_with_means_what_its_preset_means(preset: str, tmp_path: Path) -> None:
     path = tmp_path / "policy.yaml"
-    path.write_text(policy_file(preset, "policy.yaml"), encoding="utf-8")
+    path.write_text(policy_file(preset, "policy.yaml", "policy.schema.json"), encoding="utf-8")
     made, meant = load_policy(path), load_policy(preset=preset)
     assert made.gate == meant.gate
     assert made.measurement == meant.measurement
@@ -67,7 +67,7 @@ def test_a_preset_on_the_command_line_comes_before_that_of_the_file(tmp_path: Pa
     ("name", "text", "words"),
     [
         ("p.yaml", "name: a\nversion: 1\npreset: strikt\n", "no preset 'strikt'"),
-        ("p.toml", "name = [", "is not TOML"),
+        ("p.toml", "name = [", "be read as TOML"),
         ("p.yaml", "name: a\nversion: 1\nprset: strict\n", "did you mean 'preset'"),
         ("p.yaml", "name: a\nversion: 1\ngate: {rules: [{probe: x, srd: 1, severity: low}]}\n", "not both"),
     ],

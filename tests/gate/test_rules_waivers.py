@@ -10,8 +10,8 @@ import pytest
 
 from rmaudit.errors import UsageError
 from rmaudit.gate.decide import Decision, decide
-from rmaudit.gate.rules import DisclosureRules, Rule, Waiver
 from rmaudit.policy import Policy, load_policy
+from rmaudit.policy.rules import DisclosureRules, Rule, Waiver
 from rmaudit.reporting.report import Report
 from rmaudit.suites.finding import Estimate, Finding, Group
 

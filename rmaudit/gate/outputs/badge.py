@@ -6,6 +6,7 @@ from html import escape
 
 from rmaudit.gate.check import Outcome
 from rmaudit.gate.result import GateResult
+from rmaudit.reporting.text import clean
 
 _LOOKS: dict[Outcome, tuple[str, str]] = {
     "pass": ("passed", "#1b6e53"),
@@ -20,9 +21,11 @@ _CHARACTER = 6.6
 def render(result: GateResult) -> bytes:
     """The badge, with its words as text and as a title for screen readers."""
     words, colour = _LOOKS[result.decision.outcome]
-    left, right = "reward model audit", f"{words} · {result.identity[:8] or 'unknown'}"
+    waived = sum(check.outcome == "waived" for check in result.decision.checks)
+    parts = [words, *([f"{waived:,} waived"] if waived else []), clean(result.identity[:8], 8) or "unknown"]
+    left, right = "reward model audit", " · ".join(parts)
     widths = [round(len(text) * _CHARACTER + 16) for text in (left, right)]
-    title = escape(f"rmaudit: {result.words} Policy {result.policy}.")
+    title = escape(clean(f"rmaudit: {result.words} Policy {result.policy}.", 500))
     total = sum(widths)
     return f"""<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="22" role="img" aria-labelledby="t">
 <title id="t">{title}</title>

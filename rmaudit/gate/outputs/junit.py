@@ -23,8 +23,8 @@ def render(result: GateResult) -> bytes:
     counts = {
         "tests": len(checks),
         "failures": sum(check.outcome == "fail" for check in checks),
-        "errors": sum(check.outcome in {"inconclusive", "unmeasured"} and not _allowed(check) for check in checks),
-        "skipped": sum(check.outcome == "waived" or _allowed(check) for check in checks),
+        "errors": sum(check.outcome in {"inconclusive", "unmeasured"} and not check.allowed for check in checks),
+        "skipped": sum(check.outcome == "waived" or check.allowed for check in checks),
     }
     numbers = {key: str(value) for key, value in counts.items()}
     root = ET.Element("testsuites", {"name": "rmaudit gate", **numbers})
@@ -37,7 +37,7 @@ def render(result: GateResult) -> bytes:
         tag = {"fail": "failure", "inconclusive": "error", "unmeasured": "error", "waived": "skipped"}.get(
             check.outcome
         )
-        if tag and _allowed(check):
+        if check.allowed:
             tag = "skipped"
         if tag == "skipped":
             ET.SubElement(case, tag, {"message": _legal(check.reason)})
@@ -47,13 +47,10 @@ def render(result: GateResult) -> bytes:
             )
         else:
             ET.SubElement(case, "system-out").text = _legal(check.reason)
+    ET.SubElement(suite, "system-out").text = _legal("\n".join((result.words, *result.decision.notes)))
     ET.indent(root)
     text: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return text + b"\n"
-
-
-def _allowed(check: Check) -> bool:
-    return check.outcome == "inconclusive" and check.allow_inconclusive
 
 
 def _title(check: Check) -> str:

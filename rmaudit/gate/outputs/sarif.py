@@ -41,8 +41,9 @@ def render(result: GateResult, artifact: str) -> bytes:
         "results": [_result(check, names, artifact) for check in checks],
         "properties": {
             "outcome": result.decision.outcome,
-            "model": result.identity,
-            "policy": result.policy,
+            "model": _text(result.identity),
+            "policy": _text(result.policy),
+            "notes": [_text(note) for note in result.decision.notes],
         },
     }
     log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}

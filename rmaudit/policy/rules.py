@@ -5,16 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from rmaudit.policy.strict import Strict
 
 Band = Literal["low", "moderate", "high", "severe"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Rule(_Strict):
+class Rule(Strict):
     """What is required of some probes. Of several rules that fit a probe, the last one counts."""
 
     probe: str = Field(min_length=1)
@@ -26,10 +24,13 @@ class Rule(_Strict):
     srd: float | None = Field(default=None, gt=0)
     """Limit of the effect, in SRD."""
     flip_rate: float | None = Field(default=None, gt=0, le=1)
+    """Limit of the share of the panel's verdicts that the effect turns round."""
     exchange_rate: float | None = Field(default=None, gt=0)
+    """Limit of the effect in units of a good answer's worth."""
     minimum_clusters: int | None = Field(default=None, ge=1)
     """Fewest clusters that must have been measured."""
     allow_inconclusive: bool | None = None
+    """Whether it may stay inconclusive."""
 
     @model_validator(mode="after")
     def _says_something(self) -> Rule:
@@ -41,19 +42,20 @@ class Rule(_Strict):
         return self
 
 
-class BaselineRules(_Strict):
+class BaselineRules(Strict):
     """What is required beside an earlier run, item by item."""
 
     required: bool = False
-    """Whether a run without a baseline may pass."""
+    """Whether a run without a baseline is unmeasured, which is no pass."""
     margin: float = Field(default=0.05, gt=0)
     """By how much an effect may grow, in SRD, before it counts as worse."""
     demand: Literal["not shown worse", "shown not worse"] = "not shown worse"
     """Whether it is enough that nothing grew beyond the margin for sure, or it must be sure that nothing did."""
     max_age_days: int | None = Field(default=None, ge=1)
+    """A blessed run older than this is unmeasured."""
 
 
-class DisclosureRules(_Strict):
+class DisclosureRules(Strict):
     """What must be disclosed."""
 
     items: list[str] = Field(default_factory=list)
@@ -62,31 +64,40 @@ class DisclosureRules(_Strict):
     """Share of all items that must have one."""
 
 
-class Waiver(_Strict):
+class Waiver(Strict):
     """A known failure that somebody answers for until a day."""
 
     probe: str = Field(min_length=1)
+    """``suite/probe``, with ``*`` for any; one that the run has no probe of is an error."""
     scope: str = Field(min_length=1)
     """``*``, a group's name, or the first 12 digits or more of the identity of the one model it is for."""
     reason: str = Field(min_length=1)
+    """Why the failure is accepted."""
     owner: str = Field(min_length=1)
+    """Who answers for it."""
     expires: dt.date
     """The last day on which it counts."""
 
 
-class GatePolicy(_Strict):
-    """What a pipeline requires of a finished run."""
+class GatePolicy(Strict):
+    """What a pipeline requires of a finished run; takes effect when a run is judged."""
 
     fail_at: Band
-    """Limit of every probe that no rule names."""
+    """The band whose lower end is the limit of every probe that no rule names."""
     probes: Literal["primary", "all"]
+    """Which probes decide; one that a rule names always does."""
     confidence: float = Field(default=0.999, ge=0.9, lt=1)
     """Of the intervals that decide. High, so that two runs of one model never differ between pass and fail."""
     required_suites: list[str]
+    """Suites that the run must include; empty: those that were run."""
     allow_inconclusive: bool
+    """Whether an inconclusive probe may pass; it never turns what was not measured into a pass."""
     require_tracks_quality: bool
+    """Whether the model must be shown to tell good answers from bad ones."""
     require_self_test: bool
+    """Whether the loading self-test must have passed."""
     minimum_clusters: int = Field(default=0, ge=0)
+    """Fewest clusters that a probe must have been measured on."""
     rules: list[Rule] = Field(default_factory=list)
     baseline: BaselineRules = BaselineRules()
     disclosure: DisclosureRules = DisclosureRules()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from rmaudit.policy import DEFAULT_POLICY, PRESETS, load_policy
+from rmaudit.policy.read import load_policy
+from rmaudit.policy.shipped import DEFAULT_POLICY, PRESETS
 
-_HEAD = """# What a pipeline requires of an audited reward model. Use it with: rmaudit gate RUN --policy {name}
+_HEAD = """# yaml-language-server: $schema={schema}
+# What a pipeline requires of an audited reward model. Use it with: rmaudit gate RUN --policy {name}
 # Every key may be left out, and is then as in the preset. The keys of measurement (margins, bands) may be set here too,
 # and take effect when a run is scanned. `rmaudit probes list` shows the probes.
 name: release
@@ -14,8 +16,13 @@ preset: {preset}
 """
 
 
-def policy_file(preset: str, name: str) -> str:
+def policy_file(preset: str, name: str, schema: str) -> str:
     """Text of a commented policy file in YAML with the preset's values.
+
+    Args:
+        preset: name of the preset.
+        name: the file's own name, for its first lines.
+        schema: where an editor finds its JSON Schema, relative to the file.
 
     Raises:
         UsageError: when there is no such preset.
@@ -24,7 +31,7 @@ def policy_file(preset: str, name: str) -> str:
     lines = DEFAULT_POLICY.read_text(encoding="utf-8").split("\n")
     section = lines[lines.index("gate:") :]
     changed = PRESETS[preset] is not None
-    return _HEAD.format(name=name, preset=preset) + "\n".join(
+    return _HEAD.format(name=name, preset=preset, schema=schema) + "\n".join(
         _with_value(line, gate) if changed else line for line in section
     )
 
