@@ -17,7 +17,7 @@ from scipy import sparse, stats
 
 from rmaudit.audit import Selection
 from rmaudit.policy import Policy
-from rmaudit.scoring.plan import conversation_key
+from rmaudit.conversation import conversation_key
 from rmaudit.stats.multiplicity import benjamini_hochberg, holm
 from rmaudit.stats.permutation import against_others
 from rmaudit.suites import groups

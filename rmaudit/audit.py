@@ -150,35 +150,33 @@ def scan(
         RunFolder(folder.path).create(resume=False)  # says now, and not after loading, that the place is taken
     progress.stage(f"Loading {source}")
     model = load(source, options)
-    plan = make_plan(selection.panel.items, selection.named, model)
-    progress.stage(f"Planned {plan.summary}")
-    manifest = _new_manifest(
-        source,
-        model,
-        plan,
-        selection,
-        tier,
-        seed,
-        rules,
-        options,
-        probes,
-        panel,
-        policy,
-        folder.path,
-        accepted,
-        store,
-        engine,
-    )
-    unfinished = folder.create(resume=resume)
-    with folder.held():
-        if unfinished:
-            manifest = _continued(folder, manifest)
-        folder.write_manifest(manifest)
-        with (
-            open_store(store, model, options, progress.stage) or contextlib.nullcontext() as rewards,
-            open_engine(engine, source, options, model, progress.stage) as scorer,
-        ):
-            return _measure(model, plan, selection, folder, manifest, rules, progress, rewards, scorer)
+    with open_store(store, model, options, progress.stage) or contextlib.nullcontext() as rewards:
+        plan = make_plan(selection.panel.items, selection.named, model, rewards)
+        progress.stage(f"Planned {plan.summary}")
+        manifest = _new_manifest(
+            source,
+            model,
+            plan,
+            selection,
+            tier,
+            seed,
+            rules,
+            options,
+            probes,
+            panel,
+            policy,
+            folder.path,
+            accepted,
+            store,
+            engine,
+        )
+        unfinished = folder.create(resume=resume)
+        with folder.held():
+            if unfinished:
+                manifest = _continued(folder, manifest)
+            folder.write_manifest(manifest)
+            with open_engine(engine, source, options, model, progress.stage) as scorer:
+                return _measure(model, plan, selection, folder, manifest, rules, progress, rewards, scorer)
 
 
 def _measure(
@@ -394,7 +392,7 @@ def _trusted(
     known: list[tuple[Conversation, float]] = []
     missing: list[int] = []
     for batch in batches:
-        keys = keys_of(model, batch.conversations) if store is not None else []
+        keys = batch.keys or ()
         found = store.recall(keys, batch_digest(keys)) if store is not None else [None] * len(batch.conversations)
         known += [(c, s.reward) for c, s in zip(batch.conversations, found, strict=True) if s and s.reward is not None]
         missing.append(sum(scored is None for scored in found))

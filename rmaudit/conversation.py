@@ -5,6 +5,7 @@ A conversation is a list of ``{"role", "content"}`` messages whose last one is f
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Literal
 
@@ -40,6 +41,11 @@ def conversation_problem(messages: object) -> str | None:
     if messages[-1]["role"] != "assistant":
         return f"the last message is from {messages[-1]['role']}; it must be the assistant's"
     return None
+
+
+def conversation_key(conversation: Sequence[Message]) -> str:
+    """Key of a conversation: equal for equal messages and only for them."""
+    return json.dumps([[turn["role"], turn["content"]] for turn in conversation], ensure_ascii=False)
 
 
 def as_pair(conversation: Sequence[Message]) -> tuple[str, str]:

@@ -220,6 +220,12 @@ class RewardModel(ABC):
 
         return within(self.room, conversations, self.score_batch)
 
+    @property
+    def reads_by(self) -> str | None:
+        """All that decides what it reads of conversations and how it arranges them, beside what a score store stands
+        for; ``None`` where that is not known, or the same text may be written out otherwise tomorrow."""
+        return None
+
     def fingerprints(self, conversations: Sequence[Conversation]) -> list[bytes]:
         """What the model reads of each conversation, as a digest: equal ones have equal rewards.
 

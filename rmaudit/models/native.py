@@ -227,11 +227,19 @@ class NativeModel(RewardModel):
         self._cache = dict(zip(map(_key, conversations), self._encode(conversations), strict=True))
 
     def _kept(self, conversations: Sequence[Conversation]) -> list[Encoded | str]:
-        """Tokens of conversations, which are kept as by `prepare`."""
-        keys = [_key(conversation) for conversation in conversations]
-        if not self._cache.keys() >= set(keys):
-            self.prepare(conversations)
-        return [self._cache[key] for key in keys]
+        """Tokens of conversations, which are kept from then on, see `prepare`."""
+        encoded = self._encode(conversations)
+        self._cache |= zip(map(_key, conversations), encoded, strict=True)
+        return encoded
+
+    @property
+    def reads_by(self) -> str | None:
+        """Batch sizes and the ways in which the network may be run, which are tried on each machine."""
+        if not self._input.steady:
+            return None
+        limits = self._batch_size, self.batch_size, passes.TREE_TOKENS, passes.TOKENS_PER_PASS, MOST_TOGETHER
+        longest = self._ways.shared and self._ways.shared.longest
+        return f"{limits} {self.share} {self._mixes} {self._token_cost} {longest} {self.facts.passes}"
 
     def fingerprints(self, conversations: Sequence[Conversation]) -> list[bytes]:
         """Digest of the tokens of each conversation, and of all else that is read with them."""

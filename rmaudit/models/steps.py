@@ -80,6 +80,7 @@ class RewrittenInput(ConversationInput):
         """
         self._inner = inner
         self._rewrite = rewrite
+        self.steady = inner.steady
         self.description = f"{inner.description}; {note}"
 
     def encode(self, conversations: Sequence[Conversation]) -> list[Encoded | str]:

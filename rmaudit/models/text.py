@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,9 @@ from rmaudit.models.template import MAX_SOURCE_BYTES, ChatTemplate, FoundTemplat
 
 PLAIN = "{% for message in messages %}{{ message['content'] }}{% endfor %}{{ eos_token if not add_generation_prompt }}"
 """One turn directly after the other, and the EOS token: how non-chat preference data is written in training."""
+
+_UNSTEADY = re.compile(r"\b(strftime\w*|now|random|lipsum)\b")
+"""Words of templates that may write another text each time."""
 
 _PROBE: Conversation = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
 """Written out once at load, to see what the template and the tokenizer do at the start of the text."""
@@ -45,6 +49,8 @@ class ConversationInput(ABC):
 
     description: str
     """Where the text around the turns comes from; printed in every report."""
+    steady: bool = True
+    """Whether the same conversation becomes the same tokens at any time."""
 
     @abstractmethod
     def encode(self, conversations: Sequence[Conversation]) -> list[Encoded | str]:
@@ -101,6 +107,7 @@ class TemplateInput(ConversationInput):
         begin = f"{self._bos} from the {'template' if self._begins(text) else 'tokenizer'}" if count else ""
         end = self._ending(encoded)
         dated = ", and it writes today's date into the text" if "strftime_now" in found.source else ""
+        self.steady = _UNSTEADY.search(found.source) is None
         self.description = f"{found.origin}; {begin or 'no begin-of-text token'}; {end}{dated}"
 
     def encode(self, conversations: Sequence[Conversation]) -> list[Encoded | str]:

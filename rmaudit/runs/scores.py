@@ -53,7 +53,10 @@ class Scores:
 
 
 class ScoreWriter:
-    """Appends batches to a score file, each flushed to disk before the next one starts."""
+    """Appends batches to a score file, each on the disk before the next one starts where any of it was computed.
+
+    What is from the store can be had again for nothing, so it waits for the next batch that cannot, or for the end.
+    """
 
     def __init__(self, path: Path, plan_sha256: str) -> None:
         """Open a score file for appending, and write its header where it is new.
@@ -69,6 +72,7 @@ class ScoreWriter:
             raise self._unwritable(error) from error
         if fresh:
             self._write([{"schema": SCHEMA, "plan": plan_sha256}])
+            self._sync()
             sync_folder(path.parent)
 
     def append(self, number: int, batch: Batch, scored: list[Scored]) -> None:
@@ -98,11 +102,18 @@ class ScoreWriter:
                 lines.append(line)
         lines[-1]["end"] = True
         self._write(lines)
+        if any(result.stored is None for result in scored):
+            self._sync()
 
     def _write(self, lines: list[dict[str, Any]]) -> None:
         try:
             self._file.write(b"".join(seal(line) + b"\n" for line in lines))
             self._file.flush()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _sync(self) -> None:
+        try:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise self._unwritable(error) from error
@@ -117,7 +128,9 @@ class ScoreWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the file."""
+        """Close the file, with all of it on the disk where nothing went wrong."""
+        if error is None:
+            self._sync()
         self._file.close()
 
 

@@ -21,7 +21,7 @@ from rmaudit.models.options import LoadOptions
 from rmaudit.progress import Part, Progress, counted
 from rmaudit.runs.atomic import Output, check_output
 from rmaudit.scoring.local import compare_checked, score_stored, tell_memory
-from rmaudit.scoring.plan import conversation_key
+from rmaudit.conversation import conversation_key
 from rmaudit.scoring.store import Place, ScoreStore, open_store
 
 WINDOW_LINES = 32_768

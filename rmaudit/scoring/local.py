@@ -101,7 +101,7 @@ class _Asked:
         self.number = number
         self.batch = batch
         self._engine = engine
-        self._steps = _stored_steps(model, batch.conversations, store)
+        self._steps = _stored_steps(model, batch.conversations, store, batch.keys)
         self._scored: list[Scored] | None = None
         self._answer: Future[Answer] | None = None
         self._go_on(None)
@@ -150,12 +150,15 @@ def score_stored(
 
 
 def _stored_steps(
-    model: RewardModel, conversations: Sequence[Conversation], store: ScoreStore | None
+    model: RewardModel,
+    conversations: Sequence[Conversation],
+    store: ScoreStore | None,
+    keys: Sequence[str] | None = None,
 ) -> Generator[Sequence[Conversation], Answer, list[Scored]]:
     """What has to be computed of conversations that go together, step by step, and in the end all their results."""
     if store is None:
         return (yield conversations).scored
-    keys = keys_of(model, conversations)
+    keys = keys if keys is not None else keys_of(model, conversations)
     known = store.recall(keys, batch_digest(keys))
     missing = [place for place, scored in enumerate(known) if scored is None]
     fresh = (yield [conversations[place] for place in missing]) if missing else Answer([])

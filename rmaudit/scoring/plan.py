@@ -8,12 +8,13 @@ arithmetic.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rmaudit.conversation import Conversation
+from rmaudit.conversation import Conversation, conversation_key
 from rmaudit.models.interface import Arrangement, RewardModel, Work
+from rmaudit.scoring.remembered import Reader
+from rmaudit.scoring.store import ScoreStore
 from rmaudit.suites.spec import Item
 
 PANEL = "panel"
@@ -40,6 +41,8 @@ class Batch:
     """What is being scored: the panel, or the first suite that asks for it."""
     work: Work | None = None
     """What it costs, where the model knows that beforehand."""
+    keys: tuple[str, ...] | None = None
+    """Key of each conversation in a score store, where that is known already."""
 
     def cost(self, conversations: int) -> int:
         """What a number of its conversations costs: tokens that go through the network, or else conversations."""
@@ -86,36 +89,49 @@ class Plan:
         return f"{told}: {work.tokens:,} tokens, {parts}"
 
 
-def make_plan(panel: Sequence[Item], suites: Iterable[tuple[str, Sequence[Item]]], model: RewardModel) -> Plan:
+def make_plan(
+    panel: Sequence[Item],
+    suites: Iterable[tuple[str, Sequence[Item]]],
+    model: RewardModel,
+    store: ScoreStore | None = None,
+) -> Plan:
     """Plan the scoring of the panel and of suites for a model.
 
     Args:
         panel: items of the panel.
         suites: name and items of each suite.
         model: tells lengths and a good batch size.
+        store: of the model's rewards, which may know from an earlier plan what the model would say.
     """
     places: dict[str, list[Target]] = {}
-    texts: list[Conversation] = []
+    texts: dict[str, list[Conversation]] = {}
     for target, conversation in _asked(panel, suites):
         known = places.setdefault(conversation_key(conversation), [])
         if not known:
-            texts.append(conversation)
+            texts.setdefault(target.suite, []).append(conversation)
         known.append(target)
-    model.prepare(texts)
+    reader = Reader(model, store)
+    every = [text for own in texts.values() for text in own]
     # What the model reads decides what is the same to it: spaces, say, may play no part.
-    conversations: dict[bytes, Conversation] = {}
-    targets: dict[bytes, list[Target]] = {}
-    for key, conversation, known in zip(model.fingerprints(texts), texts, places.values(), strict=True):
+    conversations: dict[str, Conversation] = {}
+    targets: dict[str, list[Target]] = {}
+    for key, conversation, known in zip(reader.keys(texts), every, places.values(), strict=True):
         conversations.setdefault(key, conversation)
         targets.setdefault(key, []).extend(known)
-    parts: dict[str, list[bytes]] = {}
+    parts: dict[str, list[str]] = {}
     for key, known in targets.items():
         parts.setdefault(known[0].suite, []).append(key)
     # Each suite by itself, so that its batches stay the same whichever others are run beside it.
     batches = [
-        Batch(tuple(conversations[key] for key in chosen), tuple(tuple(targets[key]) for key in chosen), label, work)
+        Batch(
+            tuple(conversations[key] for key in chosen),
+            tuple(tuple(targets[key]) for key in chosen),
+            label,
+            work,
+            tuple(chosen),
+        )
         for label, keys in parts.items()
-        for chosen, work in _batches(keys, model.arrange([conversations[key] for key in keys]))
+        for chosen, work in _batches(keys, reader.arrange(keys, [conversations[key] for key in keys]))
     ]
     works = [batch.work for batch in batches if batch.work is not None]
     return Plan(
@@ -126,7 +142,7 @@ def make_plan(panel: Sequence[Item], suites: Iterable[tuple[str, Sequence[Item]]
     )
 
 
-def _batches(keys: Sequence[bytes], arranged: Arrangement) -> Iterator[tuple[list[bytes], Work | None]]:
+def _batches(keys: Sequence[str], arranged: Arrangement) -> Iterator[tuple[list[str], Work | None]]:
     works = arranged.works or (None,) * len(arranged.batches)
     for places, work in zip(arranged.batches, works, strict=True):
         yield [keys[place] for place in places], work
@@ -146,11 +162,6 @@ def _asked(
         for item in items:
             for arm in item.arms:
                 yield Target(name, item.id, arm), item.conversation(arm)
-
-
-def conversation_key(conversation: Conversation) -> str:
-    """Key of a conversation: equal for equal messages and only for them."""
-    return json.dumps([[turn["role"], turn["content"]] for turn in conversation], ensure_ascii=False)
 
 
 def _digest(keys: Iterable[str], targets: Sequence[Sequence[Target]]) -> str:

@@ -57,6 +57,8 @@ _PACKAGES = (
     *("torch", "transformers", "tokenizers", "peft", "accelerate", "bitsandbytes", "flash-attn", "kernels"),
     *("numpy", "scipy", "jinja2"),
 )
+KEY = 32
+"""Characters of a key."""
 _KEY = len('{"key": "')
 _LOCK_PATIENCE = 2.0
 _SYNC_EVERY = 5.0
@@ -119,7 +121,7 @@ def cache_key(identity: str, options: LoadOptions) -> str:
 
 def keys_of(model: RewardModel, conversations: Sequence[Conversation]) -> list[str]:
     """Key of each conversation in the model's store: a digest of what the model reads of it."""
-    return [hashlib.sha256(entry).hexdigest()[:32] for entry in model.fingerprints(conversations)]
+    return [hashlib.sha256(entry).hexdigest()[:KEY] for entry in model.fingerprints(conversations)]
 
 
 def batch_digest(keys: Sequence[str]) -> str:
@@ -249,7 +251,7 @@ class ScoreStore:
             if body is None:
                 damaged += 1
             elif body.startswith(b'{"key": "'):
-                self._places.setdefault(body[_KEY : _KEY + 32], self._read)
+                self._places.setdefault(body[_KEY : _KEY + KEY], self._read)
             self._read += len(line)
         if damaged:
             self._warn(
@@ -271,7 +273,7 @@ class ScoreStore:
             return None
         self._reader.seek(place)
         body = unseal(self._reader.readline().rstrip(b"\n"), self._start)
-        if body is None or body[_KEY : _KEY + 32] != key.encode("ascii"):
+        if body is None or body[_KEY : _KEY + KEY] != key.encode("ascii"):
             self._places.pop(key.encode("ascii"))
             self._warn(f"The score store {self.path} was changed while it was read; what is missing is computed again")
             return None
@@ -349,7 +351,7 @@ def _whole(scored: Scored) -> bool:
 
 def _note_key(about: Any) -> str:
     text = json.dumps(["note", about], sort_keys=True, allow_nan=False)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()[:32]
+    return hashlib.sha256(text.encode("ascii")).hexdigest()[:KEY]
 
 
 def _read_row(body: bytes, batch: str) -> Scored | None:

@@ -48,6 +48,8 @@ class ItemEffects:
     """How each item answers the probe, for the effects of other numbers of the same conversations."""
     placebo_readings: tuple[Reading | None, ...] = ()
     """How each item answers the probe's own placebo, ``None`` where it does not."""
+    concerned: tuple[Item, ...] = ()
+    """Items that have the arms of the probe, those without rewards among them."""
 
     @property
     def clusters(self) -> list[Hashable]:
@@ -94,6 +96,7 @@ def item_effects(probe: Probe, items: Sequence[Item], rewards: Mapping[str, Rewa
     """Effect of a probe on each item, from rewards in within-prompt SDs (arms without reward are absent)."""
     read = reader(probe.measure)
     read_placebo = reader(probe.placebo) if probe.placebo else None
+    concerned: list[Item] = []
     used: list[Item] = []
     readings: list[Reading] = []
     controls: list[Reading | None] = []
@@ -104,6 +107,7 @@ def item_effects(probe: Probe, items: Sequence[Item], rewards: Mapping[str, Rewa
         reading = read(item)
         if reading is None:
             continue
+        concerned.append(item)
         have = rewards.get(item.id, {})
         if not reading.roles.keys() <= have.keys():
             errors += 1
@@ -119,7 +123,8 @@ def item_effects(probe: Probe, items: Sequence[Item], rewards: Mapping[str, Rewa
     if isinstance(probe.measure, Carryover) and read_placebo is None and len(used) > 1:
         values = _mismatched(probe.measure, used, rewards)
     shown = None if np.isnan(values).all() else snapped(values)
-    return ItemEffects(tuple(used), snapped(effects), shown, errors, tuple(readings), tuple(controls))
+    read_as = tuple(readings), tuple(controls)
+    return ItemEffects(tuple(used), snapped(effects), shown, errors, *read_as, tuple(concerned))
 
 
 def snapped(effects: Sequence[float] | Array) -> Array:

@@ -199,8 +199,11 @@ def _finding(
     seed: int,
     scale: Scale | None,
 ) -> Finding:
-    read = reader(probe.measure)
-    concerned = [item for item in items if read(item) is not None]
+    if isinstance(measured, Measurement):
+        concerned = measured.effects.concerned
+    else:
+        read = reader(probe.measure)
+        concerned = tuple(item for item in items if read(item) is not None)
     head = {
         "suite": suite.suite,
         "probe": probe.id,

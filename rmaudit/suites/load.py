@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -214,13 +215,14 @@ def _inconsistencies(spec: Suite, path: Path, items: Sequence[Item]) -> list[Pro
         for name, measure in (("measure", probe.measure), ("placebo", probe.placebo)):
             if measure is None:
                 continue
-            usable = sum(reader(measure)(item) is not None for item in items)
-            if usable < FEWEST:
+            usable = (item for item in items if reader(measure)(item) is not None)
+            found = len(list(itertools.islice(usable, FEWEST)))
+            if found < FEWEST:
                 problems.append(
                     Problem(
                         path,
                         None,
-                        f"probe {probe.id!r}: {usable} items have the arms that its {name} needs "
+                        f"probe {probe.id!r}: {found} items have the arms that its {name} needs "
                         f"({measure.design} on {_factors(measure)}); at least {FEWEST} must",
                     )
                 )

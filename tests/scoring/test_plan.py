@@ -9,7 +9,8 @@ import pytest
 
 from rmaudit.conversation import Conversation
 from rmaudit.models.interface import Arrangement, RewardModel, Scored, Work
-from rmaudit.scoring.plan import Plan, Target, conversation_key, make_plan
+from rmaudit.conversation import conversation_key
+from rmaudit.scoring.plan import Plan, Target, make_plan
 from rmaudit.suites.spec import Arm, Item
 
 
