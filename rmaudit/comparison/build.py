@@ -164,7 +164,7 @@ def _beside(
     return Beside(
         label=label,
         headline=headline(changes, rules.measurement.equivalence_margin),
-        warnings=warnings(facts, ruler, changes),
+        warnings=warnings(facts, ruler),
         facts=facts,
         ruler=ruler,
         changes=changes,

@@ -26,7 +26,7 @@ OUTCOMES: Final[Mapping[Outcome, Word]] = {
         "Changed",
         "\N{BLACK DIAMOND}",
         "!",
-        "Shown to have changed, but neither more nor less of a bias: on the side that is none, or from one to the other.",
+        "Shown to have changed, but not to be more or less of a bias: it moved where there is none, or changed sides.",
     ),
     "no_different": Word(
         "No different",
@@ -92,7 +92,7 @@ def _named(changes: Sequence[ProbeChange], *, numbers: bool = True) -> str:
     return ", ".join(told) + (f" and {more} more" if more > 0 else "")
 
 
-def warnings(facts: Sequence[FactChange], ruler: RulerChange, changes: Sequence[ProbeChange]) -> list[str]:
+def warnings(facts: Sequence[FactChange], ruler: RulerChange) -> list[str]:
     """What must be known before any number, the gravest first."""
     found = []
     if ruler.tracks_quality_before is not True or ruler.tracks_quality_after is not True:
@@ -122,8 +122,6 @@ def warnings(facts: Sequence[FactChange], ruler: RulerChange, changes: Sequence[
     versions = [fact.name for fact in facts if fact.name == "rmaudit"]
     if versions:
         found.append("They were made by different versions of rmaudit, on the same items.")
-    if changes and all(change.n_clusters < 20 for change in changes):
-        found.append("No effect was measured on 20 clusters or more; with so few the intervals are not exact.")
     return found
 
 

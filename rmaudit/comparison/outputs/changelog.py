@@ -1,10 +1,11 @@
-"""An entry of a changelog for each new run, as Reward Reports ask (Gilbert et al. 2022): what changed, why, to what effect.
+"""An entry of a changelog for each new run, as Reward Reports ask (Gilbert et al. 2022, arXiv 2204.10817).
 
 The date is the day of the measurement, so that the same runs give the same entry.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rmaudit.comparison import words
@@ -56,17 +57,11 @@ def _entry(comparison: Comparison, beside: Beside) -> str:
         f"* **Effect on findings**: {inline(beside.headline)}",
         *(f"  * {_change(change)}" for change in _told(beside)),
         f"* **Quality**: {inline(words.accuracy(beside.ruler))}",
-        *(
-            f"* **Disclosure**: {len(beside.disclosure)} answers changed: {_ids(beside)}."
-            for _ in beside.disclosure[:1]
-        ),
+        *_listed("Answers of the disclosure that changed", [answer.id for answer in beside.disclosure]),
         *(f"* **Newly contradicted**: {inline(line)}" for line in beside.contradictions_new),
         *(f"* **No longer contradicted**: {inline(line)}" for line in beside.contradictions_gone),
         *(f"* **Beware**: {inline(line)}" for line in beside.warnings),
-        *(
-            f"* **Not compared**: {', '.join(inline(each.what) for each in beside.left_out)}."
-            for _ in beside.left_out[:1]
-        ),
+        *_listed("Not compared", [entry.what for entry in beside.left_out]),
         f"* **Measured with**: suites {inline(', '.join(comparison.suites))}; tier {inline(comparison.tier)}; policy "
         f"{inline(comparison.policy)}; margin {text.exact(comparison.margin)} SRD. Not shown is no statement that "
         "nothing changed.",
@@ -110,5 +105,5 @@ def _change(change: ProbeChange) -> str:
     return f"{inline(words.name(change))}: {word}, {difference} SRD; verdict {inline(words.verdicts(change))}."
 
 
-def _ids(beside: Beside) -> str:
-    return ", ".join(inline(answer.id) for answer in beside.disclosure)
+def _listed(title: str, names: Sequence[str]) -> list[str]:
+    return [f"* **{title}**: {', '.join(map(inline, names))}."] if names else []
