@@ -5,6 +5,7 @@ The date is the day of the measurement, so that the same runs give the same entr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def _changed(beside: Beside) -> list[str]:
         facts = [
             f"{inline(fact.name)} {_short(fact.before)} \N{RIGHTWARDS ARROW} {_short(fact.after)}"
             for fact in beside.facts
-            if fact.about == about
+            if fact.about == about and fact.name not in ("source", "revision")  # the versions tell these
         ]
         if facts:
             lines.append(f"* **{title}**: {'; '.join(facts)}.")
@@ -91,7 +92,9 @@ def _changed(beside: Beside) -> list[str]:
 
 
 def _short(value: str | None) -> str:
-    return "none" if value is None else inline(text.one_line(value, 60))
+    if value is None:
+        return "none"
+    return inline(text.short_identity(value) if re.fullmatch("[0-9a-f]{64}", value) else text.one_line(value, 60))
 
 
 def _told(beside: Beside) -> list[ProbeChange]:
