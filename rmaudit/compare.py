@@ -24,7 +24,7 @@ from rmaudit.suites import groups
 from rmaudit.suites.estimate import ItemEffects, estimate, item_effects
 from rmaudit.suites.finding import Estimate
 from rmaudit.suites.load import LoadedSuite
-from rmaudit.suites.panel import measure_panel, rewards_by_item, scale_without_panel
+from rmaudit.suites.panel import Panel, measure_panel, rewards_by_item, scale_without_panel
 from rmaudit.suites.reading import Rewards
 from rmaudit.suites.spec import Groups, Item, Probe
 
@@ -41,6 +41,9 @@ class SavedRun:
     suites: tuple[tuple[LoadedSuite, tuple[Item, ...]], ...]
     rewards: Mapping[str, Mapping[str, Rewards]]
     """By suite and item, by arm; empty where the model could not be measured."""
+    panel: Panel
+    panel_rewards: Mapping[str, Rewards]
+    """As the model gave them, by item of the panel, by arm."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class Change:
     """Clusters (names, where groups are compared) that both runs measured."""
     unpaired_half_width: float | None
     """Half width of the interval if the runs had used different items: what pairing saves is seen against it."""
+    beyond_placebo: Estimate | None = None
+    """The difference of effect minus placebo, where the probe has one; with its paired 95% interval."""
 
 
 def open_run(path: Path, policy: MeasurementPolicy | None = None) -> SavedRun:
@@ -89,7 +94,7 @@ def open_run(path: Path, policy: MeasurementPolicy | None = None) -> SavedRun:
         if unit
     }
     suites = tuple((suite, tuple(items)) for suite, items in selection.suites)
-    return SavedRun(path, manifest, Report.load(path), suites, scaled)
+    return SavedRun(path, manifest, Report.load(path), suites, scaled, selection.panel, panel)
 
 
 def incomparable(before: Manifest, after: Manifest) -> list[str]:
@@ -128,6 +133,11 @@ def changes(before: SavedRun, after: SavedRun) -> list[Change]:
             f"{before.path} and {after.path} cannot be compared: {'; '.join(problems)}. "
             "Scan both with the same version, suites, tier and loading options."
         )
+    return paired(before, after)
+
+
+def paired(before: SavedRun, after: SavedRun) -> list[Change]:
+    """`changes` without a look at whether the runs are comparable: the caller knows that their items are the same."""
     ran = {suite.spec.suite for suite, _ in before.suites}
     return [
         change
@@ -163,8 +173,24 @@ def _change(
     halves = [(interval.high - interval.low) / 2 for interval in intervals]
     unpaired = float(np.hypot(halves[0], halves[1]))
     return Change(
-        suite, probe.id, probe.primary, probe.direction, None, before, after, difference, len(set(clusters)), unpaired
-    )
+        suite, probe.id, probe.primary, probe.direction, None, before, after, difference, len(set(clusters)), unpaired,
+        _beyond_placebo(shared, effects, known),
+    )  # fmt: skip
+
+
+def _beyond_placebo(
+    shared: Sequence[Item], effects: Sequence[ItemEffects], known: Sequence[dict[str, int]]
+) -> Estimate | None:
+    """How the effect minus its placebo changed, on the items that have both in both runs."""
+    beyond = []
+    for each, index in zip(effects, known, strict=True):
+        if each.placebo is None:
+            return None
+        beyond.append((each.effects - each.placebo)[[index[item.id] for item in shared]])
+    moved = beyond[1] - beyond[0]
+    have = ~np.isnan(moved)
+    clusters = [item.cluster for item, keep in zip(shared, have, strict=True) if keep]
+    return estimate(mean_interval(moved[have], clusters)) if len(set(clusters)) >= FEWEST else None
 
 
 def _group_changes(

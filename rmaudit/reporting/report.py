@@ -74,8 +74,7 @@ class Report(_Frozen):
 
     def to_json(self) -> bytes:
         """The report as it stands in ``report.json``: numbers to six significant digits, no NaN."""
-        data = _rounded(self.model_dump(mode="json", by_alias=True))
-        return (json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "replace")
+        return to_file(self)
 
     @classmethod
     def load(cls, run: str | Path) -> Report:
@@ -150,6 +149,12 @@ def differences(recomputed: Report, published: Report) -> list[str]:
         published.model_dump(exclude={"run"}, by_alias=True),
     )
     return found
+
+
+def to_file(content: BaseModel) -> bytes:
+    """A model as it stands in a JSON file of ours: numbers to six significant digits, no NaN."""
+    data = _rounded(content.model_dump(mode="json", by_alias=True))
+    return (json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "replace")
 
 
 def _short(value: Any) -> str:

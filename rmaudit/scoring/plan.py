@@ -148,6 +148,14 @@ def _batches(keys: Sequence[str], arranged: Arrangement) -> Iterator[tuple[list[
         yield [keys[place] for place in places], work
 
 
+def plan_digest(panel: Sequence[Item], suites: Iterable[tuple[str, Sequence[Item]]]) -> str:
+    """The digest that a plan for these items has, whatever the model."""
+    places: dict[str, list[Target]] = {}
+    for target, conversation in _asked(panel, suites):
+        places.setdefault(conversation_key(conversation), []).append(target)
+    return _digest(places, list(places.values()))
+
+
 def unique_conversations(panel: Sequence[Item], suites: Iterable[tuple[str, Sequence[Item]]]) -> list[Conversation]:
     """Every conversation that a scan asks for, once, in the order of panel and suites."""
     every = (conversation for _, conversation in _asked(panel, suites))
