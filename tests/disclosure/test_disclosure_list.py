@@ -6,9 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from rmaudit.disclosure.coverage import Challenge, challenges, coverage_rows
-from rmaudit.disclosure.items import NOT_PROVIDED, disclosure_items, listed_items
+from rmaudit.disclosure.items import listed_items
 from rmaudit.resources import probes_dir
-from tests.reporting.sample import finding, sample_findings, sample_report
+from tests.reporting.sample import finding, sample_findings
 
 ALL_IDS = [
     "1a",
@@ -161,39 +161,3 @@ def test_the_list_has_its_twelve_items() -> None:
         "S3",
         "S4",
     ]
-
-
-def test_nothing_is_blank() -> None:
-    model = sample_report().model.model_copy(update={"head": None})
-    for item in disclosure_items(model, [], None):
-        assert item.value or item.reason
-        assert (item.provenance, item.value, item.reason) == ("missing", None, NOT_PROVIDED)
-
-
-def test_what_is_known_is_filled_in_with_its_source() -> None:
-    card = {"base_model": "Qwen/Qwen3-1.7B", "datasets": ["a/b", "c/d"], "license": "apache-2.0"}
-    items = {item.id: item for item in disclosure_items(sample_report().model, sample_findings(), card)}
-    assert items["H1"].value == "base model: Qwen/Qwen3-1.7B; datasets: a/b, c/d; licence: apache-2.0"
-    assert items["H1"].provenance == items["R1"].provenance == "extracted"
-    assert "score.weight [1, 2048]" in (items["R1"].value or "")
-    assert items["R2"].provenance == items["S1"].provenance == "measured"
-    assert "length: present (high)" in (items["R2"].value or "")
-    assert "demographic: negligible" in (items["R2"].value or "")
-    assert "10 findings (4 present" in (items["S1"].value or "") or "10 findings" in (items["S1"].value or "")
-    assert {key for key, item in items.items() if item.provenance == "missing"} == {
-        "H2",
-        "H3",
-        "H4",
-        "H5",
-        "P1",
-        "S2",
-        "S3",
-        "S4",
-    }
-    assert all(item.evidence for item in items.values() if item.provenance != "missing")
-
-
-@pytest.mark.parametrize("card", [{}, {"base_model": ""}, {"tags": ["x"]}])
-def test_an_empty_card_tells_nothing(card: dict) -> None:
-    items = {item.id: item for item in disclosure_items(sample_report().model, [], card)}
-    assert items["H1"].provenance == "missing"
