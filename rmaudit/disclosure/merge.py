@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rmaudit.disclosure.contradictions import contradictions
-from rmaudit.disclosure.filled import filled
+from rmaudit.disclosure.filled import disclosure_items, filled
 from rmaudit.disclosure.items import listed_fields
 from rmaudit.disclosure.known import known_answers
 from rmaudit.disclosure.questionnaire import Answer, DeclaredFile, shown
 from rmaudit.disclosure.records import Contradiction, Declaration, DisclosureField
 from rmaudit.reporting.report import Report
+from rmaudit.runs.folder import RunFolder
+
+
+def run_report(run: Path) -> Report:
+    """The report of a finished run (or a ``report.json``), with the list as questions.
+
+    A run of an older version holds items only; what its manifest tells of the checkpoint answers the questions.
+
+    Raises:
+        RunError: when there is none, or it cannot be read.
+    """
+    report = Report.load(run)
+    if not run.is_dir() or any(item.fields for item in report.disclosure):
+        return report
+    manifest = RunFolder(run).manifest()
+    items = disclosure_items(report.model, report.findings_, manifest.card, report.ruler, manifest.training)
+    return report.model_copy(update={"disclosure": items})
 
 
 def disclosed(report: Report, file: DeclaredFile) -> Report:

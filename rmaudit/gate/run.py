@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rmaudit.disclosure.records import DisclosureField, DisclosureItem
 from rmaudit.gate.check import Check
 from rmaudit.gate.rules import GatePolicy
 from rmaudit.reporting.outline import completeness
@@ -39,7 +40,8 @@ def _tracks_quality(report: Report) -> Check:
 
 
 def _disclosure(report: Report, rules: GatePolicy) -> Iterator[Check]:
-    entries = [entry for item in report.disclosure for entry in (item, *item.fields)]
+    items = report.disclosure
+    entries: list[DisclosureItem | DisclosureField] = [*items, *(field for item in items for field in item.fields)]
     filled = {entry.id for entry in entries if entry.provenance in FILLED}
     known = {entry.id for entry in entries}
     for name in rules.disclosure.items:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
-from rmaudit.disclosure.coverage import Challenge, challenges, coverage_rows
+from rmaudit.disclosure.coverage import Challenge, beside, challenges, coverage_rows
 from rmaudit.disclosure.items import listed_items
 from rmaudit.resources import probes_dir
 from tests.reporting.sample import finding, sample_findings
@@ -93,6 +94,19 @@ def test_measured_names_are_suites_that_ship() -> None:
                     assert f"id: {entry.partition('/')[2]}\n" in text, entry
 
 
+def test_every_shipped_probe_speaks_to_a_challenge_or_says_why_not() -> None:
+    shipped = {}
+    for suite in SUITES:
+        for probe in yaml.safe_load((probes_dir() / suite / "suite.yaml").read_text(encoding="utf-8"))["probes"]:
+            shipped[f"{suite}/{probe['id']}"] = suite if probe.get("primary") else f"{suite}/{probe['id']}"
+    assert len(shipped) > 60
+    named = {entry for challenge in challenges() for entry in challenge.measured}
+    placed = {probe for probe, name in shipped.items() if name in named}
+    assert set(shipped) - placed == set(beside())
+    assert named <= set(shipped.values())
+    assert all(beside().values())
+
+
 def test_nothing_run_is_never_a_verdict() -> None:
     assert {row.status for row in coverage_rows([])} == {"not_tested", "disclosure_only"}
 
@@ -131,7 +145,7 @@ def test_a_secondary_probe_counts_only_where_it_is_named() -> None:
 def test_what_was_not_run_is_named() -> None:
     row = next(row for row in coverage_rows([finding(suite="length")]) if row.id == "13a")
     assert row.measured_by == ["length"]
-    assert "Not run: misgeneralization, misgeneralization/surface-edits." in row.reason
+    assert "Not run: misgeneralization, misgeneralization/one-word-reversal, " in row.reason
 
 
 def test_the_panel_describes_without_a_verdict() -> None:
