@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from rmaudit.audit import same_selection, scan
+from rmaudit.disclosure.questionnaire import DeclaredFile
 from rmaudit.errors import RunError
 from rmaudit.gate.judge import intact_report, judge
 from rmaudit.gate.result import GateResult
@@ -42,6 +43,7 @@ def escalated(
     progress: Progress | None = None,
     *,
     blessing: bool = False,
+    disclosure: DeclaredFile | None = None,
 ) -> GateResult:
     """Scan inconclusive probes at the next tier, and the next, until they are decided or there is no tier left.
 
@@ -57,6 +59,7 @@ def escalated(
         store: score store of the new scans.
         progress: listener to them.
         blessing: as for `judge`.
+        disclosure: as for `judge`.
 
     Raises:
         RunError: when the source holds another model by now.
@@ -65,7 +68,7 @@ def escalated(
     if not result.identity:
         return result
     manifest = RunFolder(run).complete_manifest()
-    report = Report.load(run)
+    report = intact_report(run)
     tiers = list(TIERS)
     for tier in tiers[tiers.index(manifest.settings.tier) + 1 :]:
         wanted = _wanted(result)
@@ -80,7 +83,7 @@ def escalated(
             )
         report = report.model_copy(update={"findings_": _replaced(report.findings_, more.findings_)})
         earlier = result.decision.notes
-        result = judge(run, policy, baseline, report=report, blessing=blessing)
+        result = judge(run, policy, baseline, report=report, blessing=blessing, disclosure=disclosure)
         notes = [note for note in earlier if note.startswith(_SCANNED_AGAIN)]
         notes.append(f"{_SCANNED_AGAIN} at the tier {tier}: {', '.join(sorted(wanted))} (run {place}).")
         decision = dataclasses.replace(result.decision, notes=(*result.decision.notes, *notes))

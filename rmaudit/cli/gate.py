@@ -37,6 +37,15 @@ _Bless = Annotated[bool, typer.Option("--bless", help="Make the run the new base
 _Escalate = Annotated[
     bool, typer.Option("--escalate", help="Scan what is inconclusive again at the next tier, then decide.")
 ]
+_Disclosure = Annotated[
+    Path | None,
+    typer.Option(
+        "--disclosure",
+        metavar="FILE",
+        help="Questionnaire with declared answers, for what the policy demands to be disclosed.",
+        show_default=False,
+    ),
+]
 _Junit = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML.", show_default=False)]
 _Sarif = Annotated[Path | None, typer.Option("--sarif", metavar="FILE", help="Write SARIF 2.1.0.", show_default=False)]
 _Gitlab = Annotated[
@@ -68,6 +77,7 @@ def gate(
     baseline: _Baseline = None,
     bless: _Bless = False,
     escalate: _Escalate = False,
+    disclosure: _Disclosure = None,
     junit: _Junit = None,
     sarif: _Sarif = None,
     gitlab: _Gitlab = None,
@@ -82,6 +92,7 @@ def gate(
     Fails only where a bias is shown to exceed the limit, passes only where it is shown to stay below it.
     """
     from rmaudit.cli.console import listener, say
+    from rmaudit.disclosure.questionnaire import read_disclosure
     from rmaudit.errors import RunError, UsageError
     from rmaudit.gate import judge
     from rmaudit.gate.outputs.write import Files
@@ -98,12 +109,15 @@ def gate(
     files = Files(junit, sarif, gitlab, badge, summary or (Path(step_summary) if step_summary else None))
     files.check()
     rules = load_policy(policy, preset)
-    result = judge.judge(run, rules, baseline, blessing=bless)
+    declared = read_disclosure(disclosure) if disclosure is not None else None
+    result = judge.judge(run, rules, baseline, disclosure=declared, blessing=bless)
     if escalate:
         from rmaudit.escalate import escalated
 
         progress = listener(quiet or format is Format.json)
-        result = escalated(result, run, rules, policy, baseline, "default", progress, blessing=bless)
+        result = escalated(
+            result, run, rules, policy, baseline, "default", progress, blessing=bless, disclosure=declared
+        )
     files.write(result, policy)
     _print(result, format, quiet=quiet)
     if not result.identity:

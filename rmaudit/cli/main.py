@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from rmaudit import __version__
-from rmaudit.cli import cache, compare, gate, import_, inspect, probes, report, scan, score, sign, verify
+from rmaudit.cli import cache, compare, disclose, gate, import_, inspect, probes, report, scan, score, sign, verify
 from rmaudit.cli.console import say
 from rmaudit.errors import RmauditError
 
@@ -37,6 +37,7 @@ app.command()(compare.compare)
 app.command()(verify.verify)
 app.command()(sign.sign)
 app.command("import")(import_.import_)
+app.add_typer(disclose.app, name="disclose")
 app.add_typer(cache.app, name="cache")
 app.add_typer(probes.app, name="probes")
 

@@ -23,6 +23,15 @@ def report(
     format: Annotated[
         Output | None, typer.Option("--format", help="html, md or json.  [default: by the file's name]")
     ] = None,
+    disclosure: Annotated[
+        Path | None,
+        typer.Option(
+            "--disclosure",
+            metavar="FILE",
+            help="Questionnaire with declared answers, see rmaudit disclose.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Render the report of a finished run again. Needs no model."""
     from rmaudit.cli.console import say
@@ -35,5 +44,12 @@ def report(
     renderers = {"html": html.render, "md": markdown.render, "json": Report.to_json}
     if name not in renderers:
         raise UsageError(f"Cannot tell a format from the name {out}. Add --format html, md or json.")
-    write_output(out, renderers[name](Report.load(run)))
+    if disclosure is None:
+        made = Report.load(run)
+    else:
+        from rmaudit.disclosure.merge import disclosed, run_report
+        from rmaudit.disclosure.questionnaire import read_disclosure
+
+        made = disclosed(run_report(run), read_disclosure(disclosure))
+    write_output(out, renderers[name](made))
     say(f"Written to {out}.")

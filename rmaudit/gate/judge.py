@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from rmaudit.compare import changes, open_run
+from rmaudit.disclosure.merge import disclosed, run_report
+from rmaudit.disclosure.questionnaire import DeclaredFile
 from rmaudit.errors import CannotMeasureError, RunError
 from rmaudit.gate.baseline import age, baseline_run, bless, is_empty
 from rmaudit.gate.beside import check_changes
@@ -26,6 +28,7 @@ def judge(
     baseline: Path | None = None,
     now: dt.datetime | None = None,
     report: Report | None = None,
+    disclosure: DeclaredFile | None = None,
     *,
     blessing: bool = False,
 ) -> GateResult:
@@ -39,6 +42,7 @@ def judge(
         baseline: an earlier run, or a folder in which one was blessed.
         now: the moment of the decision, for waivers and the baseline's age.
         report: in place of the run's own, where probes were scanned again.
+        disclosure: declared answers, for what the policy demands to be disclosed.
         blessing: whether the run is to become the baseline; then there need not be one yet.
 
     Raises:
@@ -48,6 +52,7 @@ def judge(
     name = f"{policy.name} v{policy.version}"
     try:
         report = report or intact_report(run)
+        report = disclosed(report, disclosure) if disclosure is not None else report
     except CannotMeasureError as error:
         return GateResult(Decision((Check("run", "unmeasured", str(error)),)), str(run), "", "", name)
     beside, notes = _beside(run, policy, baseline, moment, blessing=blessing)
@@ -68,7 +73,7 @@ def intact_report(run: Path) -> Report:
     Raises:
         RunError: when the run is incomplete or damaged, or its report was changed since.
     """
-    report = Report.load(run)
+    report = run_report(run)
     written = RunFolder(run).complete_manifest().report_sha256
     if written and hashlib.sha256((run / "report.json").read_bytes()).hexdigest() != written:
         raise RunError(
