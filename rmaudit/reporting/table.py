@@ -63,9 +63,7 @@ def rows(report: Report) -> list[dict[str, Cell]]:
         "tier": report.settings.tier,
         "seed": report.settings.seed,
     }
-    return [
-        {name: _cell(value) for name, value in (run | _facts(finding)).items()} for finding in report.findings_
-    ]
+    return [{name: _cell(value) for name, value in (run | _facts(finding)).items()} for finding in report.findings_]
 
 
 def _facts(finding: Finding) -> dict[str, Cell]:
