@@ -11,13 +11,14 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from rmaudit.disclosure.items import NOT_PROVIDED, listed_items
-from rmaudit.reporting import outline, text
-from rmaudit.reporting.report import DisclosureItem, Report
+from rmaudit.disclosure.records import DisclosureField
+from rmaudit.reporting import answers, outline, text
+from rmaudit.reporting.report import Report
 from rmaudit.suites.finding import Estimate, Finding
 
 SPEC_VERSION: Final = "1.6"
@@ -27,6 +28,7 @@ _SERIALS: Final = uuid.UUID("7d1c5a52-8a0f-5d8e-9a5f-3f6a1f1d6b0e")
 _MODEL: Final = "model"
 _TARGET: Final = "target:model"
 _ASSESSOR: Final = "assessor"
+_SOMEBODY: Final = "rmaudit, run by somebody whom this report does not name"
 _PAPER: Final = "https://arxiv.org/abs/2307.15217"
 
 Json = dict[str, Any]
@@ -78,6 +80,14 @@ def _model(report: Report) -> Json:
     return _filled(
         {
             **_identity(report, _MODEL),
+            "licenses": [{"license": {"name": licence}} for licence in _told(report, "H1.licences")],
+            "pedigree": _filled(
+                {
+                    "ancestors": [
+                        {"type": "machine-learning-model", "name": base} for base in _told(report, "H1.base_model")
+                    ]
+                }
+            ),
             "description": _words(report.headline),
             "modelCard": _model_card(report),
             "properties": _properties(
@@ -134,9 +144,13 @@ def _model_card(report: Report) -> Json:
 
 
 def _datasets(report: Report) -> list[Json]:
-    """What the model was measured on; training data stand among the disclosed items."""
+    """What the model was trained on, as far as it is told, and what it was measured on."""
     digests = {"panel": report.ruler.panel_sha256} | report.settings.suite_sha256
-    return [
+    trained = [
+        {"type": "dataset", "name": name, "description": "Training data, as disclosed."}
+        for name in _told(report, "H3.datasets")
+    ]
+    return trained + [
         {
             "type": "dataset",
             "bom-ref": f"dataset:{_key(name)}",
@@ -180,6 +194,7 @@ def _considerations(report: Report) -> Json:
     present = [finding for finding in report.findings_ if finding.verdict == "present"]
     return _filled(
         {
+            "useCases": _told(report, "S2.intended_use"),
             "technicalLimitations": [_words(told) for told in (*report.warnings, *report.caveats, *untested) if told],
             "ethicalConsiderations": [
                 {"name": _words(f"{_name(finding)}: {finding.statement}"), "mitigationStrategy": NOT_PROVIDED}
@@ -241,7 +256,7 @@ def _disclosure_standard(report: Report) -> Json:
                 "parent": ref,
                 "properties": _properties({"audience": field.audience}),
             }
-            for field in item.fields
+            for field in {field.id: field for field in item.fields}.values()
         ]
     return {
         "bom-ref": "standard:disclosure",
@@ -285,14 +300,14 @@ def _declarations(report: Report) -> Json:
         "assessors": [
             {
                 "bom-ref": _ASSESSOR,
-                "organization": {"name": "rmaudit, run by somebody whom this report does not name"},
+                "organization": {"name": (_told(report, "S1.auditor") or [_SOMEBODY])[0]},
             }
         ],
         "attestations": [
             {
-                "summary": "How far the disclosure list is answered. The score counts answers, and says nothing on bias.",
+                "summary": "How far the disclosure list is answered. The score counts answers; it is not about bias.",
                 "assessor": _ASSESSOR,
-                "map": [entry for item in report.disclosure for entry in _answered(item)],
+                "map": [_answered(question, found) for question, found in answers.by_question(report).items()],
             },
             {
                 "summary": "What the probes found. A counter-claim is a bias that was shown.",
@@ -368,68 +383,70 @@ _KEPT: Final = {
 """Facts of a finding that its evidence attaches."""
 
 
-def _answered(item: DisclosureItem) -> Iterator[Json]:
-    """How far an item, and each of its questions, is answered."""
-    if item.fields:
-        known = [field for field in item.fields if field.value is not None]
-        yield {
-            "requirement": f"item:{_key(item.id)}",
-            "conformance": {
-                "score": text.rounded(len(known) / len(item.fields)),
-                "rationale": f"{len(known)} of {len(item.fields)} questions are answered.",
-            },
+def _answered(question: str, found: Sequence[DisclosureField]) -> Json:
+    """How far a question is answered; there is no score where the answer leaves something open."""
+    known = [answer for answer in found if answer.value is not None]
+    score = {"score": 0.0} if not known else {} if known[0].reason else {"score": 1.0}
+    told = [f"{text.PROVENANCE[answer.provenance].label}. {answer.reason or ''}" for answer in known or found]
+    return _filled(
+        {
+            "requirement": _requirement(question),
+            "claims": [_reference("answer", answer) for answer in known],
+            "conformance": {**score, "rationale": _words(" ".join(told))},
         }
-    else:
-        yield _answer_entry("item", item.id, item.value, item.provenance, item.reason)
-    for field in item.fields:
-        yield _answer_entry("field", field.id, field.value, field.provenance, field.reason)
+    )
 
 
-def _answer_entry(kind: str, name: str, value: str | None, provenance: str, reason: str | None) -> Json:
-    """One answer; there is no score where the answer leaves something open."""
-    word = text.PROVENANCE[provenance]
-    score = {"score": 0.0} if value is None else {} if reason else {"score": 1.0}
-    return {
-        "requirement": f"{kind}:{_key(name)}",
-        **({} if value is None else {"claims": [f"answer:{_key(name)}"]}),
-        "conformance": {**score, "rationale": _words(f"{word.label}. {reason or word.meaning}")},
-    }
+def _requirement(question: str) -> str:
+    return f"{'field' if '.' in question else 'item'}:{_key(question)}"
+
+
+def _reference(kind: str, answer: DisclosureField) -> str:
+    """A question may have two answers: one found, and one declared."""
+    return f"{kind}:{_key(answer.id)}:{answer.provenance}"
 
 
 def _answers(report: Report) -> Iterator[Json]:
     """Everything disclosed, as claims; what a measurement speaks against has counter-evidence."""
     against = {entry.field: entry for entry in report.contradictions}
     findings = {_name(finding) for finding in report.findings_}
-    for entry in _disclosed(report):
-        contradiction = against.get(entry.id)
-        counter = contradiction.evidence if contradiction and contradiction.evidence in findings else None
+    for answer in _disclosed(report):
+        contradiction = against.get(answer.id) if answer.provenance == "declared" else None
+        counter = [contradiction.evidence] if contradiction and contradiction.evidence in findings else []
+        word = text.PROVENANCE[answer.provenance]
+        by = f" By {answer.asserted_by}." if answer.asserted_by else ""
+        date = f" {answer.date}." if answer.date else ""
         told = f" Against it: {contradiction.measured}" if contradiction else ""
-        word = text.PROVENANCE[entry.provenance]
         yield _filled(
             {
-                "bom-ref": f"answer:{_key(entry.id)}",
+                "bom-ref": _reference("answer", answer),
                 "target": _TARGET,
-                "predicate": _words(entry.value or "") or "-",
-                "reasoning": _words(f"{word.label}: {word.meaning} {entry.reason or ''}{told}"),
-                "evidence": [f"source:{_key(entry.id)}"] if entry.evidence else [],
-                "counterEvidence": [f"finding:{_key(counter)}"] if counter else [],
+                "predicate": _words(answer.value or "") or "-",
+                "reasoning": _words(f"{word.label}: {word.meaning}{by}{date} {answer.reason or ''}{told}"),
+                "evidence": [_reference("source", answer)] if answer.evidence else [],
+                "counterEvidence": [f"finding:{_key(name)}" for name in counter],
             }
         )
 
 
 def _answer_evidence(report: Report) -> Iterator[Json]:
-    for entry in _disclosed(report):
-        if entry.evidence:
+    for answer in _disclosed(report):
+        if answer.evidence:
             yield {
-                "bom-ref": f"source:{_key(entry.id)}",
-                "propertyName": _words(f"rmaudit:disclosure:{entry.id}"),
-                "description": _words(entry.evidence),
+                "bom-ref": _reference("source", answer),
+                "propertyName": _words(f"rmaudit:disclosure:{answer.id}"),
+                "description": _words(answer.evidence),
             }
 
 
-def _disclosed(report: Report) -> list[Any]:
-    """Questions with an answer, and items with one that have no questions."""
-    return [entry for item in report.disclosure for entry in (item.fields or [item]) if entry.value is not None]
+def _disclosed(report: Report) -> list[DisclosureField]:
+    return [answer for found in answers.by_question(report).values() for answer in found if answer.value is not None]
+
+
+def _told(report: Report, question: str) -> list[str]:
+    """The first answer to a question, in a list that is empty where there is none."""
+    value = answers.value(report, question)
+    return [] if value is None else [_words(value)]
 
 
 def _name(finding: Finding) -> str:
