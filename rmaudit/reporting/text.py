@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from rmaudit.suites.finding import Estimate
@@ -116,6 +116,17 @@ def p_value(value: float) -> str:
 def count(value: int) -> str:
     """A whole number with thousands apart."""
     return f"{value:,}"
+
+
+STYLES: Final[Mapping[str, Callable[[float], str]]] = {
+    "srd": signed,
+    "share": percent,
+    "p": p_value,
+    "plain": fixed,
+    "raw": lambda value: significant(value, 4),
+    "count": lambda value: count(int(value)),
+}
+"""How each kind of number is rounded for people, alike in every format."""
 
 
 def duration(seconds: float) -> str:
