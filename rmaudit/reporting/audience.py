@@ -30,7 +30,7 @@ class Reading:
     ``reproduce``."""
     open: frozenset[str]
     """Folds that stand open: ``fields`` (questions of the disclosure list), ``figures`` (units, groups and counts of
-    a finding), ``method``, ``examples``, ``more`` (further numbers) and ``ruler``."""
+    a finding), ``method``, ``examples``, ``more`` (further numbers), ``ruler`` and ``model``."""
     secondary_apart: bool
     """Whether secondary findings stand in the appendix."""
 
@@ -52,14 +52,14 @@ READINGS: Final[Mapping[Audience, Reading]] = {
         audience=Audience.engineer,
         label="for engineers",
         order=(*HEADINGS, "coverage", "methods", "reproduce"),
-        open=frozenset({"figures", "method", "examples", "ruler", "fields"}),
+        open=frozenset({"figures", "method", "examples", "ruler", "fields", "model"}),
         secondary_apart=False,
     ),
     Audience.regulator: Reading(
         audience=Audience.regulator,
         label="for a regulator",
         order=(*HEADINGS, "coverage", "methods", "reproduce"),
-        open=frozenset({"fields", "figures", "method", "ruler", "more"}),
+        open=frozenset({"fields", "figures", "method", "ruler", "more", "model"}),
         secondary_apart=False,
     ),
 }
