@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 
-class Output(StrEnum):
-    """A format to render."""
-
-    html = "html"
-    md = "md"
-    json = "json"
-
-
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of a finished scan.", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where to write the report.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="Where to write the report; a folder for hf.")
+    ],
     format: Annotated[
-        Output | None, typer.Option("--format", help="html, md or json.  [default: by the file's name]")
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="html, md, json, csv, parquet, hf, cyclonedx or reward-report.  [default: by the file's name]",
+        ),
     ] = None,
 ) -> None:
     """Render the report of a finished run again. Needs no model."""
     from rmaudit.cli.console import say
-    from rmaudit.errors import UsageError
-    from rmaudit.reporting import html, markdown
+    from rmaudit.reporting import formats
     from rmaudit.reporting.report import Report
-    from rmaudit.runs.atomic import write_output
 
-    name = format.value if format else out.suffix.lstrip(".").lower().replace("markdown", "md")
-    renderers = {"html": html.render, "md": markdown.render, "json": Report.to_json}
-    if name not in renderers:
-        raise UsageError(f"Cannot tell a format from the name {out}. Add --format html, md or json.")
-    write_output(out, renderers[name](Report.load(run)))
-    say(f"Written to {out}.")
+    chosen = formats.find(format, out)
+    for path in formats.write(Report.load(run), chosen, out):
+        say(f"Written to {path}.")
