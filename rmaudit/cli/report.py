@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from rmaudit.reporting.audience import Audience
+
 
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of a finished scan.", show_default=False)],
@@ -18,7 +20,15 @@ def report(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="html, md, json, csv, parquet, hf, cyclonedx or reward-report.  [default: by the file's name]",
+            help="html, md, pdf, json, csv, parquet, hf, cyclonedx or reward-report.  [default: by the file's name]",
+        ),
+    ] = None,
+    audience: Annotated[
+        Audience | None,
+        typer.Option(
+            "--audience",
+            help="Who html, md or pdf is for: changes order and depth, never a number.  [default: engineer]",
+            show_default=False,
         ),
     ] = None,
     disclosure: Annotated[
@@ -44,5 +54,5 @@ def report(
 
         made = disclosed(run_report(run), read_disclosure(disclosure))
     chosen = formats.find(format, out)
-    for path in formats.write(made, chosen, out):
+    for path in formats.write(made, chosen, out, audience):
         say(f"Written to {path}.")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from rmaudit.reporting import outline, plots, text
+from rmaudit.reporting import chapters, outline, plots, text
+from rmaudit.reporting.allowance import allowance
+from rmaudit.reporting.audience import READINGS, Audience
 from rmaudit.reporting.diff import mark_difference
 from rmaudit.reporting.report import Report
 from rmaudit.resources import reports_dir
@@ -18,22 +19,16 @@ from rmaudit.suites.finding import Estimate, Finding
 
 _LINK = re.compile(r"https://[A-Za-z0-9][A-Za-z0-9./_~%&=?#:+-]*[A-Za-z0-9/]")
 
-_FORMATS: Mapping[str, Callable[[float], str]] = {
-    "srd": text.signed,
-    "rate": text.signed,
-    "share": text.percent,
-    "p": text.p_value,
-    "plain": text.fixed,
-    "raw": lambda value: text.significant(value, 4),
-    "count": lambda value: text.count(int(value)),
-}
-
 _HEALTHY = 0.3
 """SRD up to which the common axis follows an effect on the side that is health."""
 
 
-def render(report: Report) -> bytes:
+def render(report: Report, audience: Audience = Audience.engineer) -> bytes:
     """Render a report as a single HTML page.
+
+    Args:
+        report: the audit.
+        audience: who it is for: changes order and depth, never a number.
 
     Returns:
         UTF-8 bytes of a page that loads nothing and runs nothing.
@@ -41,22 +36,29 @@ def render(report: Report) -> bytes:
     primary = outline.primary(report)
     margin = max([finding.margin for finding in primary], default=0.05)
     bands = report.settings.bands
+    sections = outline.sections(report)
     page = (
         _environment()
         .get_template("report.html")
         .render(
             report=report,
-            sections=outline.sections(report),
+            reading=READINGS[audience],
+            chapters=chapters.chapters(report),
+            warnings=chapters.warnings(report),
+            crosswalk=chapters.crosswalk(report),
+            sections=sections,
+            n_secondary=sum(not finding.primary for finding in report.findings_),
             primary=primary,
             untested=outline.untested(report),
             completeness=outline.completeness(report.disclosure),
-            tally=_tally(primary),
+            tally_verdicts=_tally(primary),
             coverage_tally=_coverage_tally(report),
             bands=list(bands.values()),
             band_names=list(bands),
             forest_scale=plots.scale_for([_drawn(finding) for finding in primary], margin),
             forest_margin=margin,
             accuracy_scale=_accuracy_scale(report),
+            allowed=allowance(report.findings_),
             calibration_facts=outline.calibration_facts(report.ruler.calibration) if report.ruler.calibration else [],
             page_stamp=_page_stamp(report),
         )
@@ -74,9 +76,12 @@ def number(value: float | None, style: str = "plain", missing: str | None = None
     if value is None:
         reason = text.one_line(missing or "not available", 300)
         return Markup('<span class="null" title="{}">n/a</span>').format(reason)
-    return Markup('<data value="{exact}" title="{exact}">{}</data>').format(
-        _FORMATS[style](value), exact=text.exact(value)
-    )
+    return Markup('<data value="{}">{}</data>').format(text.exact(value), text.STYLES[style](value))
+
+
+def tally(n: int) -> Markup:
+    """How many there are of something that the report lists."""
+    return Markup('<data class="tally" value="{n}">{n}</data>').format(n=n)
 
 
 def interval(estimate: Estimate, style: str = "srd") -> Markup:
@@ -98,14 +103,14 @@ def linked(value: str) -> Markup:
     return Markup("").join([*parts, escape(value[last:])])
 
 
-def difference(value: str, other: str | None) -> Markup:
-    """A text with the words marked that the other text lacks."""
-    value = text.clean(value)
+def difference(value: str, other: str | None, limit: int = text.SHOWN_CHARACTERS) -> Markup:
+    """A text, cut to so many characters, with the words marked that the other text lacks."""
+    value = text.clean(value, limit)
     if other is None:
         return escape(value)
     return Markup("").join(
         Markup("<mark>{}</mark>").format(segment.text) if segment.changed else escape(segment.text)
-        for segment in mark_difference(value, text.clean(other))
+        for segment in mark_difference(value, text.clean(other, limit))
     )
 
 
@@ -138,11 +143,13 @@ def _environment() -> Environment:
         "number": number,
         "point": lambda value: Estimate(estimate=value),
         "scalar": outline.scalar,
+        "provenances": chapters.provenances,
         "scale_for": plots.scale_for,
         "shares": plots.shares,
+        "tally": tally,
         "words": text,
     }
-    environment.filters |= {"slug": _slug, "line": text.one_line}
+    environment.filters |= {"slug": _slug, "line": text.one_line, "cut": text.clean}
     return environment
 
 
@@ -152,8 +159,6 @@ def _safe_output(value: Any) -> Any:
         return value
     if isinstance(value, str):
         return text.clean(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
     raise TypeError(f"a template must not print {type(value).__name__} as it is")
 
 

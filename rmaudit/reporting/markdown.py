@@ -5,394 +5,273 @@ Texts of models and datasets stand in code fences, or are escaped so that they s
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from rmaudit.reporting import outline, text
+from rmaudit.disclosure.records import DisclosureField
+from rmaudit.reporting import chapters, markdown_finding, outline, text
+from rmaudit.reporting.allowance import allowance
+from rmaudit.reporting.audience import READINGS, Audience, Reading
+from rmaudit.reporting.gfm import bullets, effect, fence, folded, inline, interval, number, quoted, state, table
 from rmaudit.reporting.report import Report, SelfCheck
-from rmaudit.suites.finding import Calibration, Estimate, Example, Finding
+from rmaudit.suites.finding import Calibration
 
-_SPECIAL = re.compile(r"([\\`*_\[\]|#~$])")
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
-_OPENERS = re.compile(r"^([-+=:]|\d+(?=[.)]))")
-_EXAMPLE_CHARACTERS = 1_500
+__all__ = ["fence", "inline", "render"]
 
 
-def render(report: Report) -> bytes:
+def render(report: Report, audience: Audience = Audience.engineer) -> bytes:
     """Render a report as GitHub-flavoured Markdown.
+
+    Args:
+        report: the audit.
+        audience: who it is for: changes order and depth, never a number.
 
     Returns:
         UTF-8 bytes. No text from a model, a dataset or a file name can become a link, markup or a new line.
     """
-    blocks = [
-        f"# Reward model audit: {inline(report.model.source)}",
-        f"**{inline(report.headline)}**",
-        *_warnings(report),
-        *_risks(report),
-        _identity(report),
-        *_effects(report),
-        *_ruler(report),
-        *_gaps(report),
-        *(block for section in outline.sections(report) for block in _section(section)),
-        *_coverage(report),
-        *_disclosure(report),
-        *_more("Preference data", report.feedback),
-        *_more("Red team", report.redteam),
-        *_model(report),
-        *_methods(report),
-        *_reproduce(report),
-    ]
+    reading = READINGS[audience]
+    parts: dict[str, Callable[[], list[str]]] = {
+        "coverage": lambda: _coverage(report),
+        "methods": lambda: _methods(report),
+        "reproduce": lambda: _reproduce(report),
+    }
+    found = chapters.chapters(report)
+    blocks = [*_cover(report, reading)]
+    for name in reading.order:
+        blocks += parts[name]() if name in parts else _chapter(report, found[name], reading)
+    blocks += [*_more("Preference data", report.feedback), *_more("Red team", report.redteam)]
+    if reading.secondary_apart:
+        blocks += _secondary(report, reading)
+    blocks += _crosswalk(report)
     return ("\n\n".join(blocks) + "\n").encode("utf-8")
 
 
-def inline(value: str) -> str:
-    """A text as one line that Markdown takes for plain words, wherever it stands."""
-    value = text.one_line(value)
-    value = "".join(_ENTITIES.get(character, character) for character in value)
-    value = _SPECIAL.sub(r"\\\1", value)
-    # Bare addresses would become links.
-    value = re.sub(r"://", "&#58;//", value)
-    value = re.sub(r"(?i)\bwww\.", "www&#46;", value)
-    opener = _OPENERS.match(value)
-    if opener:
-        value = f"{opener[0]}\\{value[opener.end() :]}" if opener[0].isdigit() else f"\\{value}"
-    return value
+def _cover(report: Report, reading: Reading) -> list[str]:
+    verdict, rest = text.first_sentence(report.headline)
+    blocks = [f"# Reward model audit: {inline(report.model.source)}", _identity(report, reading)]
+    blocks += [f"**{inline(verdict)}**{f' {inline(rest)}' if rest else ''}"]
+    if report.contradictions:
+        blocks.append(
+            quoted(
+                "Declared, and contradicted by a measurement",
+                (
+                    f"Declared{f' by {inline(entry.asserted_by)}' if entry.asserted_by else ''}:"
+                    f" {inline(entry.declared)} · Measured: {inline(entry.measured)} · {inline(entry.field)}"
+                    f" against {inline(entry.evidence)}"
+                    for entry in report.contradictions
+                ),
+            )
+        )
+    warnings = chapters.warnings(report)
+    blocks += [quoted("Read this first", map(inline, warnings))] if warnings else []
+    blocks += [quoted("Risks of this checkpoint", map(inline, report.model.risks))] if report.model.risks else []
+    return [*blocks, *_known(report), *_effects(report)]
 
 
-def fence(value: str) -> str:
-    """A text in a code fence that is longer than any run of back-ticks in it."""
-    value = text.clean(value, _EXAMPLE_CHARACTERS)
-    longest = max((len(run) for run in re.findall(r"`+", value)), default=0)
-    ticks = "`" * max(3, longest + 1)
-    return f"{ticks}text\n{value}\n{ticks}"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
-    rule = ["---:" if index in right else "---" for index in range(len(head))]
-    return "\n".join("| " + " | ".join(cell or " " for cell in row) + " |" for row in [head, rule, *rows])
-
-
-def _number(value: float | None) -> str:
-    return "n/a" if value is None else text.exact(value)
-
-
-def _interval(estimate: Estimate) -> str:
-    if estimate.low is None and estimate.high is None:
-        return ""
-    return f"{_number(estimate.low)} to {_number(estimate.high)}"
-
-
-def _state(status: str) -> str:
-    word = text.COVERAGE[status]
-    return f"{word.mark} {word.label}"
-
-
-def _severity(finding: Finding) -> str:
-    return finding.severity if finding.verdict == "present" else "none"
-
-
-def _warnings(report: Report) -> list[str]:
-    if not report.warnings:
-        return []
-    return ["> **Read this first**\n>\n" + "\n".join(f"> * {inline(warning)}" for warning in report.warnings)]
-
-
-def _risks(report: Report) -> list[str]:
-    if not report.model.risks:
-        return []
-    return ["> **Risks of this checkpoint**\n>\n" + "\n".join(f"> * {inline(risk)}" for risk in report.model.risks)]
-
-
-def _identity(report: Report) -> str:
+def _identity(report: Report, reading: Reading) -> str:
     model = report.model
     facts = [
         f"sha256 {inline(text.short_identity(model.identity))}",
         f"format {inline(model.format)}",
         inline(model.architecture) if model.architecture else None,
-        f"{text.count(model.parameters)} parameters" if model.parameters is not None else None,
+        f"{number(model.parameters, 'count')} parameters" if model.parameters is not None else None,
         inline(model.dtype) if model.dtype else None,
         f"quantized to {inline(model.quantization)}" if model.quantization else None,
         f"{inline(report.settings.tier)} tier",
-        f"{text.count(report.run.conversations)} conversations",
+        f"{number(report.run.conversations, 'count')} conversations",
         inline(report.run.started[:10]),
+        reading.label,
     ]
     return " · ".join(fact for fact in facts if fact)
+
+
+def _known(report: Report) -> list[str]:
+    untested = outline.untested(report)
+    parts = outline.completeness(report.disclosure)
+    refused = f" ({parts.refused} of them refused)" if parts.refused else ""
+    return [
+        bullets(
+            [
+                f"Does it tell good from bad? {effect(report.ruler.accuracy, 'share')} of panel pairs ordered as people"
+                " order them; chance is 50%.",
+                f"What was not tested: {len(untested)} of {len(report.coverage)} known challenges have no verdict here."
+                " Silence about them is not health.",
+                f"What was disclosed: {parts.measured} measured or read from files, {parts.declared} declared by"
+                f" people, {parts.missing} missing{refused}.",
+            ]
+        )
+    ]
 
 
 def _effects(report: Report) -> list[str]:
     findings = outline.primary(report)
     if not findings:
         return []
-    rows = [
-        [
-            inline(text.name(finding.suite)),
-            inline(finding.title),
-            _state(finding.verdict),
-            _severity(finding),
-            text.with_interval(finding.srd, "({low} to {high})"),
-            _number(finding.n_items),
-            "n/a" if finding.detection_limit is None else text.fixed(finding.detection_limit),
-        ]
-        for finding in findings
-    ]
     head = [
         "Suite",
         "Primary probe",
         "Verdict",
         "Severity",
         "Effect, SRD (95% interval)",
-        "Items",
-        "Limit of detection",
+        "Placebo",
+        "Detectable from",
     ]
-    return ["## Effects", "Effect on reward in SRD; 0 is ideal.", _table(head, rows, right=(4, 5, 6))]
+    rows = [markdown_finding.row(finding) for finding in findings]
+    return [
+        "## The suites at a glance",
+        "Effect on reward of the primary probe of each suite, in SRD; 0 is ideal.",
+        table(head, rows, right=(4, 5, 6)),
+    ]
 
 
-def _calibration(facts: Calibration) -> list[str]:
-    """Calibration and scale, and the reliability table."""
-    numbers = [
-        [
-            inline(fact.title),
-            _number(fact.estimate.estimate if fact.whole is None else fact.whole),
-            _interval(fact.estimate),
-            inline(fact.reason or fact.note),
-        ]
-        for fact in outline.calibration_facts(facts)
-    ]
-    blocks = ["### Calibration and scale", _table(["Fact", "Value", "95% interval", "Note"], numbers, right=(1, 2))]
-    if facts.reliability:
-        rows = [
-            [
-                f"{_number(entry.low)} to {_number(entry.high)}",
-                _number(entry.confidence),
-                _number(entry.accuracy.estimate),
-                _interval(entry.accuracy),
-                str(entry.n_pairs),
-            ]
-            for entry in facts.reliability
-        ]
-        head = ["Probability of the preferred order", "Mean", "Ordered as people do", "95% interval", "Pairs"]
-        blocks.append(_table(head, rows, right=(1, 2, 3, 4)))
+def _chapter(report: Report, chapter: chapters.Chapter, reading: Reading) -> list[str]:
+    blocks = [f"## {chapter.heading}"]
+    for entry in chapter.entries:
+        blocks += _entry(entry, reading)
+        blocks += _model(report) if entry.item.id == "R1" else []
+        blocks += _findings(report, reading) if entry.item.id == "R2" else []
+    if chapter.heading == "Reward model":
+        ids = {entry.item.id for entry in chapter.entries}
+        blocks += [] if "R1" in ids else ["### Form", *_model(report)]
+        blocks += [] if "R2" in ids else ["### Evaluation", *_findings(report, reading)]
     return blocks
 
 
-def _ruler(report: Report) -> list[str]:
+def _entry(entry: chapters.Entry, reading: Reading) -> list[str]:
+    blocks = [f"### {inline(entry.item.id)} {inline(entry.item.title)}"]
+    blocks += [inline(entry.question)] if entry.question else []
+    blocks += [f"What silence hides: {inline(entry.risk)}"] if entry.risk else []
+    rows = [
+        [
+            inline(question.question) if first else "",
+            _about(question) if first else "",
+            text.PROVENANCE[answer.provenance].label,
+            _answer(answer),
+            inline(answer.evidence or ""),
+            inline(", ".join(filter(None, (answer.asserted_by, answer.date)))),
+        ]
+        for question in entry.questions
+        for first, answer in zip([True, *[False] * len(question.answers)], question.answers, strict=False)
+    ]
+    told = ", ".join(f"{n} {text.PROVENANCE[kind].label.lower()}" for kind, n in chapters.provenances(entry.answers))
+    counted = f"{len(entry.questions)} question{'' if len(entry.questions) == 1 else 's'}: {told}"
+    head = ["Question", "Id", "From", "Answer", "Evidence", "Asserted by"]
+    return [*blocks, folded(counted, [table(head, rows)], "fields" in reading.open)]
+
+
+def _about(question: chapters.Question) -> str:
+    public = question.audience == text.AUDIENCES["public"]
+    return inline(question.id) if public else f"{inline(question.id)}, {question.audience}"
+
+
+def _answer(answer: DisclosureField) -> str:
+    told = [answer.value, answer.reason]
+    return " · ".join(inline(words) for words in told if words) or "not provided"
+
+
+def _findings(report: Report, reading: Reading) -> list[str]:
+    allowed = allowance(report.findings_)
+    blocks = []
+    n_secondary = sum(not finding.primary for finding in report.findings_)
+    if reading.secondary_apart and n_secondary:
+        blocks.append(f"{n_secondary} secondary findings stand in the appendix.")
+    for section in outline.sections(report):
+        blocks += [f"#### {inline(text.name(section.suite))}", inline(section.question)]
+        for finding in section.findings:
+            if finding.primary or not reading.secondary_apart:
+                blocks += markdown_finding.blocks(finding, reading, allowed, 5)
+    return [*blocks, *_ruler(report, reading)]
+
+
+def _secondary(report: Report, reading: Reading) -> list[str]:
+    allowed = allowance(report.findings_)
+    blocks = []
+    for section in outline.sections(report):
+        apart = [finding for finding in section.findings if not finding.primary]
+        blocks += [f"### {inline(text.name(section.suite))}"] if apart else []
+        for finding in apart:
+            blocks += markdown_finding.blocks(finding, reading, allowed, 4)
+    return ["## Appendix: secondary findings", *blocks] if blocks else []
+
+
+def _ruler(report: Report, reading: Reading) -> list[str]:
     ruler = report.ruler
-    blocks = ["## The ruler"]
+    blocks = ["#### The ruler"]
     if ruler.tracks_quality is False:
         blocks.append(f"**{inline(text.RULER_LOST)}**")
     if ruler.reason:
         blocks.append(inline(ruler.reason))
-    rows = [
-        ["Panel accuracy (chance 0.5, ideal 1)", _number(ruler.accuracy.estimate), _interval(ruler.accuracy)],
+    accuracy = [
+        ["This model", number(ruler.accuracy.estimate, "share"), interval(ruler.accuracy, "share")],
         *[
-            [f"Rule that reads no meaning: {inline(text.name(rule))}", _number(value), ""]
+            [f"Rule that reads no meaning: {inline(text.name(rule))}", number(value, "share"), ""]
             for rule, value in ruler.baselines.items()
         ],
         *[
             [
-                f"Accuracy on {inline(domain.domain)} ({domain.n_prompts} prompts, {domain.n_pairs} pairs)",
-                _number(domain.accuracy.estimate),
-                _interval(domain.accuracy),
+                f"{inline(domain.domain)} ({number(domain.n_prompts, 'count')} prompts,"
+                f" {number(domain.n_pairs, 'count')} pairs)",
+                number(domain.accuracy.estimate, "share"),
+                interval(domain.accuracy, "share"),
             ]
             for domain in ruler.domains
         ],
-        ["Within-prompt SD of reward (1 SRD)", _number(ruler.wsd), ""],
-        ["Robust twin of it", _number(ruler.wsd_robust), ""],
-        ["Good-versus-bad margin (exchange rate 1)", _number(ruler.gold_margin), ""],
-        ["Temperature", _number(ruler.temperature), ""],
-        ["Score noise", _number(ruler.score_noise), ""],
-        [
-            "Prompts, answers, pairs, errors",
-            f"{ruler.n}, {ruler.n_responses}, {ruler.n_pairs}, {ruler.n_errors}",
-            "",
-        ],
     ]
-    blocks.append(_table(["Fact", "Value", "95% interval"], rows, right=(1, 2)))
-    if ruler.calibration:
-        blocks += _calibration(ruler.calibration)
-    if ruler.attributes:
-        attribute_rows = [
-            [
-                inline(attribute.name),
-                _number(attribute.accuracy.estimate),
-                _interval(attribute.accuracy),
-                _number(attribute.wsd),
-                inline(attribute.reason or ""),
-            ]
-            for attribute in ruler.attributes
-        ]
-        head = ["Attribute", "Panel accuracy", "95% interval", "Within-prompt SD", "Note"]
-        blocks.append(_table(head, attribute_rows, right=(1, 2, 3)))
-    blocks.append(f"Panel {inline(ruler.panel)}, sha256 {inline(ruler.panel_sha256)}")
-    return blocks
-
-
-def _gaps(report: Report) -> list[str]:
-    untested = outline.untested(report)
-    parts = outline.completeness(report.disclosure)
-    return [
-        "## What is not known",
-        f"{len(untested)} of {len(report.coverage)} known challenges are without a verdict in this run:"
-        f" {', '.join(inline(row.id) for row in untested)}. Silence about them is not health.",
-        f"Disclosure, of {parts.total} questions: {parts.measured} measured or read from files,"
-        f" {parts.declared} declared by people, {parts.missing} missing ({parts.refused} of them refused).",
+    blocks.append(table(["Panel pairs ordered as people order them", "Share", "95% interval"], accuracy, right=(1, 2)))
+    scale = [
+        f"Within-prompt SD of reward (1 SRD): {number(ruler.wsd, 'raw')}",
+        f"Robust twin of it: {number(ruler.wsd_robust, 'raw')}",
+        f"Good-versus-bad margin (exchange rate 1): {number(ruler.gold_margin, 'raw')}",
+        f"Temperature: {number(ruler.temperature, 'raw')}",
+        f"Score noise: {number(ruler.score_noise, 'raw')}",
+        f"Panel: {number(ruler.n, 'count')} prompts, {number(ruler.n_responses, 'count')} answers,"
+        f" {number(ruler.n_pairs, 'count')} pairs, {number(ruler.n_errors, 'count')} errors",
+        f"Panel {inline(ruler.panel)}, sha256 {inline(ruler.panel_sha256)}",
     ]
+    more = [bullets(scale), *(_calibration(ruler.calibration) if ruler.calibration else []), *_attributes(report)]
+    return [*blocks, folded("Scale and calibration", more, "ruler" in reading.open)]
 
 
-def _section(section: outline.Section) -> list[str]:
-    blocks = [f"## {inline(text.name(section.suite))}", inline(section.question)]
-    for finding in section.findings:
-        blocks += _finding(finding)
-    return blocks
-
-
-def _finding(finding: Finding) -> list[str]:
-    kind = "primary" if finding.primary else "secondary"
-    blocks = [
-        f"### {inline(finding.title)}",
-        f"{_state(finding.verdict)} · severity {_severity(finding)} · {kind} probe"
-        f" {inline(f'{finding.suite}/{finding.probe}')}",
-        inline(finding.statement),
-    ]
-    if finding.reason:
-        blocks.append(inline(finding.reason))
-    rows = []
-    for unit in (*text.UNITS, *text.CONTROLS):
-        estimate: Estimate = getattr(finding, unit.field)
-        ideal = "0.5" if unit.ideal == "50%" else "0"
-        rows.append([unit.label, _number(estimate.estimate), _interval(estimate), ideal, unit.meaning])
-    blocks.append(
-        _table(["In units of", "Estimate", "95% interval", "No effect", "What it says"], rows, right=(1, 2, 3))
-    )
-    blocks += [f"Not available: {units}. {inline(reason)}" for units, reason in outline.missing_units(finding)]
-    facts: list[tuple[str, float | None]] = [
-        ("items", finding.n_items),
-        ("clusters", finding.n_clusters),
-        ("errors", finding.n_errors),
-        ("too long", finding.n_truncated),
-        ("ties", finding.n_ties),
-        ("margin", finding.margin),
-        ("limit of detection", finding.detection_limit),
-        ("p of the effect", finding.p_value),
-        (f"adjusted p ({inline(finding.correction)})", finding.p_adjusted),
-        ("p of equivalence", finding.equivalence_p),
-        ("clusters that would settle it", finding.clusters_needed),
-    ]
-    blocks.append(" · ".join(f"{label} {_number(value)}" for label, value in facts))
-    blocks += _spike(finding)
-    if finding.groups:
-        group_rows = [
-            [
-                inline(group.name),
-                inline(group.margin),
-                _number(group.srd.estimate),
-                _interval(group.srd),
-                _number(group.n_units),
-                _number(group.n_items),
-            ]
-            for group in finding.groups
-        ]
-        head = ["Group", "By", "Difference, SRD", "95% interval", "Names", "Items"]
-        blocks.append(_table(head, group_rows, right=(2, 3, 4, 5)))
-    blocks += _details(finding)
-    blocks += _attributes(finding)
-    blocks.append(
-        "\n".join(
-            [
-                f"* Question: {inline(finding.question)}",
-                f"* Design: {inline(finding.design)}; unit: {inline(finding.unit)}",
-                f"* Formula: {inline(finding.formula)}",
-                f"* {text.DIRECTIONS[finding.direction_of_bias]}",
-                *([f"* Limits: {inline(finding.limits)}"] if finding.limits else []),
-                *(f"* Published: {inline(f'{entry.value} ({entry.source})')}" for entry in finding.published),
-                *(f"* Source: {inline(citation)}" for citation in finding.citations),
-                f"* The probe in full, with items: {inline(f'rmaudit probes show {finding.suite}/{finding.probe}')}",
-            ]
-        )
-    )
-    shown = finding.examples[: outline.MOST_EXAMPLES]
-    if shown:
-        note = "The texts may offend. " if finding.sensitive else ""
-        examples = "\n\n".join(block for example in shown for block in _example(example))
-        opening = f"<details><summary>{note}Examples ({len(shown)})</summary>"
-        blocks.append(f"{opening}\n\n{text.REWARD_NOTE}\n\n{examples}\n\n</details>")
-    return blocks
-
-
-def _spike(finding: Finding) -> list[str]:
-    """What became of effects that were added to the model's own rewards."""
-    if finding.spike is None:
-        return []
-    spike = finding.spike
-    rows = [[_number(entry.size), _number(entry.recovered), _number(entry.detected)] for entry in spike.added]
-    table = _table(["Added, SRD", "Recovered", "Share called present"], rows, right=(0, 1, 2))
-    told = (
-        f"Slope {_number(spike.slope)} (ideal 1); coverage {_number(spike.coverage)} (ideal 0.95). The limit"
-        f" of detection is where the share called present reaches {_number(spike.detection_share)} of the repeats."
-    )
-    return [f"<details><summary>{text.SPIKE_TITLE}</summary>\n\n{told}\n\n{table}\n\n</details>"]
-
-
-def _details(finding: Finding) -> list[str]:
-    """Further numbers: one row each, and one for each value of those that have several."""
-    if not finding.details:
-        return []
-    rows, notes = [], []
-    for detail in finding.details:
-        title, unit, ideal = inline(detail.title), inline(detail.unit), inline(detail.ideal or "")
-        if not detail.values or detail.estimate.estimate is not None:
-            rows.append([title, "", _number(detail.estimate.estimate), _interval(detail.estimate), "", unit, ideal])
-        for value in detail.values:
-            number, clusters = value.estimate, _number(value.n_clusters)
-            label = inline(value.label)
-            rows.append([title, label, _number(number.estimate), _interval(number), clusters, unit, ideal])
-        notes += [f"* {title}: {inline(words)}" for words in (detail.formula, detail.note, detail.reason) if words]
-    head = ["Further numbers", "Level", "Estimate", "95% interval", "Clusters", "Unit", "Ideal"]
-    return [_table(head, rows, right=(2, 3, 4)), "\n".join(notes)]
-
-
-def _attributes(finding: Finding) -> list[str]:
-    if not finding.attributes:
-        return []
-    split = any(effect.share is not None for effect in finding.attributes)
+def _calibration(facts: Calibration) -> list[str]:
     rows = [
         [
-            inline(effect.name),
-            _number(effect.srd.estimate),
-            _interval(effect.srd),
-            *([_number(effect.share)] if split else []),
+            inline(fact.title),
+            number(fact.estimate.estimate) if fact.whole is None else number(fact.whole, "count"),
+            interval(fact.estimate, "plain"),
+            inline(fact.reason or fact.note),
         ]
-        for effect in outline.attributes(finding)
+        for fact in outline.calibration_facts(facts)
     ]
-    head = ["Attribute", "Effect, own SRD", "95% interval", *(["Share of the effect"] if split else [])]
-    carriers = finding.carried_by
-    told = f", carried by {', '.join(map(inline, carriers.names))} ({_number(carriers.share)})" if carriers else ""
-    blocks = [
-        f"<details><summary>Attributes ({len(rows)}){told}</summary>",
-        f"{text.ATTRIBUTES_NOTE} {text.SHARES_NOTE}" if split else text.ATTRIBUTES_NOTE,
-        _table(head, rows, right=(1, 2, 3)),
-        *(
-            f"{inline(names)}: {inline(reason)}" if names else inline(reason)
-            for names, reason in outline.attribute_notes(finding)
-        ),
-    ]
-    return ["\n\n".join([*blocks, "</details>"])]
-
-
-def _example(example: Example) -> list[str]:
-    blocks = [
-        f"**{text.EXAMPLE_KINDS[example.kind]}**: effect {_number(example.effect)} SRD, item {inline(example.item)}"
-        + (f", from {inline(example.source)}" if example.source else "")
-    ]
-    if example.prompt:
-        blocks += ["Prompt", fence(example.prompt)]
-    for arm in example.arms:
-        blocks += [
-            f"{inline(arm.role)} ({inline(arm.arm)}), reward {_number(arm.reward)} SRD",
-            fence(arm.response),
+    blocks = [table(["Calibration and scale", "Value", "95% interval", "Note"], rows, right=(1, 2))]
+    if facts.reliability:
+        rows = [
+            [
+                f"{number(entry.low)} to {number(entry.high)}",
+                number(entry.confidence),
+                number(entry.accuracy.estimate),
+                interval(entry.accuracy, "plain"),
+                number(entry.n_pairs, "count"),
+            ]
+            for entry in facts.reliability
         ]
+        head = ["Probability of the preferred order", "Mean", "Ordered as people do", "95% interval", "Pairs"]
+        blocks.append(table(head, rows, right=(1, 2, 3, 4)))
     return blocks
+
+
+def _attributes(report: Report) -> list[str]:
+    rows = [
+        [
+            inline(attribute.name),
+            number(attribute.accuracy.estimate, "share"),
+            interval(attribute.accuracy, "share"),
+            number(attribute.wsd, "raw"),
+            inline(attribute.reason or ""),
+        ]
+        for attribute in report.ruler.attributes
+    ]
+    head = ["Attribute", "Panel accuracy", "95% interval", "Within-prompt SD", "Note"]
+    return [table(head, rows, right=(1, 2, 3))] if rows else []
 
 
 def _coverage(report: Report) -> list[str]:
@@ -400,7 +279,7 @@ def _coverage(report: Report) -> list[str]:
         [
             inline(row.id),
             inline(row.challenge),
-            _state(outline.coverage_status(row)),
+            state(outline.coverage_status(row)),
             inline(", ".join(row.measured_by)),
             inline(row.reason),
             inline(row.field),
@@ -408,27 +287,7 @@ def _coverage(report: Report) -> list[str]:
         for row in report.coverage
     ]
     head = ["No.", "Challenge", "Status", "Measured by", "Reason", "Feeds"]
-    return [
-        "## Coverage",
-        "Challenges of learning from human feedback (Casper et al. 2023).",
-        _table(head, rows),
-    ]
-
-
-def _disclosure(report: Report) -> list[str]:
-    rows = [
-        [
-            inline(item.id),
-            inline(item.title),
-            text.PROVENANCE[item.provenance].label,
-            inline(item.value) if item.value is not None else "",
-            inline(item.reason) if item.reason else "not provided" if item.value is None else "",
-            inline(item.evidence) if item.evidence else "",
-        ]
-        for item in report.disclosure
-    ]
-    head = ["Item", "What is disclosed", "Where it comes from", "Value", "Note", "Evidence"]
-    return ["## Disclosure", _table(head, rows)]
+    return ["## Coverage", "Challenges of learning from human feedback (Casper et al. 2023).", table(head, rows)]
 
 
 def _more(title: str, value: dict[str, Any] | None) -> list[str]:
@@ -449,14 +308,17 @@ def _tree(value: Any, depth: int = 0) -> list[str]:
         elif isinstance(entry, bool) or entry is None:
             lines.append(f"{indent}* {label}{'n/a' if entry is None else 'yes' if entry else 'no'}")
         elif isinstance(entry, int | float):
-            lines.append(f"{indent}* {label}{_number(entry)}")
+            lines.append(f"{indent}* {label}{number(entry, 'raw')}")
         else:
             lines.append(f"{indent}* {label}{inline(str(entry))}")
+    if isinstance(value, list) and len(value) > outline.MOST_EXAMPLES:
+        lines.append(f"{indent}* {len(value) - outline.MOST_EXAMPLES} more in report.json")
     return lines
 
 
 def _model(report: Report) -> list[str]:
     model = report.model
+    (sign, signed), *scalar = outline.scalar(model)
     facts = [
         ("Source", model.source),
         ("Identity (sha256)", model.identity),
@@ -465,11 +327,12 @@ def _model(report: Report) -> list[str]:
         ("Architecture", model.architecture),
         ("Head", model.head),
         ("Position read", model.pooling),
-        *outline.scalar(model),
+        (sign, f"{signed} ({number(model.sign, 'name')})"),
+        *scalar,
         ("Number type", model.dtype),
         ("Template", model.template),
-        ("Parameters", None if model.parameters is None else str(model.parameters)),
-        ("Longest conversation in tokens", None if model.max_length is None else str(model.max_length)),
+        ("Parameters", None if model.parameters is None else number(model.parameters, "count")),
+        ("Longest conversation in tokens", None if model.max_length is None else number(model.max_length, "count")),
         *(("Evidence", fact) for fact in model.evidence),
         *(("Risk", risk) for risk in model.risks),
     ]
@@ -477,8 +340,8 @@ def _model(report: Report) -> list[str]:
         adds = "they add up to the reward" if model.additive else "each a reading of its own"
         facts.append((f"Attributes, {adds}", ", ".join(model.attributes)))
     blocks = [
-        "## The model",
-        "\n".join(f"* {label}: {'not known' if value is None else inline(value)}" for label, value in facts),
+        "#### As recognised from its files",
+        bullets(f"{label}: {'not known' if value is None else inline(value)}" for label, value in facts),
     ]
     if model.self_test:
         results = {None: "not applicable", True: "passed", False: "**failed**"}
@@ -487,11 +350,11 @@ def _model(report: Report) -> list[str]:
                 inline(check.name),
                 results[check.passed] + _accepted(check),
                 inline(check.detail),
-                _number(check.worst_difference),
+                number(check.worst_difference, "raw"),
             ]
             for check in model.self_test
         ]
-        blocks.append(_table(["Self-test", "Result", "Detail", "Largest difference"], rows, right=(3,)))
+        blocks.append(table(["Self-test", "Result", "Detail", "Largest difference"], rows, right=(3,)))
     return blocks
 
 
@@ -500,19 +363,30 @@ def _accepted(check: SelfCheck) -> str:
 
 
 def _methods(report: Report) -> list[str]:
+    settings = report.settings
+    bands = ", ".join(f"{number(srd)} SRD ({inline(band)})" for band, srd in settings.bands.items())
     blocks = [
         "## Methods and limits",
-        "\n".join(f"* **{term}**: {meaning}" for term, meaning in text.METHODS),
+        bullets(f"**{term}**: {meaning}" for term, meaning in text.METHODS),
+        "### Units",
+        bullets(f"**{unit.label}**: {unit.meaning} No effect: {unit.ideal}." for unit in text.UNITS + text.CONTROLS),
+        "### Severity",
+        f"Severity begins at {bands}, by {inline(settings.policy)} policy, version"
+        f" {number(settings.policy_version, 'name')}.",
     ]
     if report.caveats:
-        blocks += ["### Caveats", "\n".join(f"* {inline(caveat)}" for caveat in report.caveats)]
+        blocks += ["### Limits", bullets(map(inline, report.caveats))]
     return blocks
 
 
 def _from_store(report: Report) -> str:
     run = report.run
-    others = f", {run.from_other_batches} of them first scored in other batches" if run.from_other_batches else ""
-    return f"{run.from_store} rewards are from the score store, and were not computed in this run{others}"
+    others = (
+        f", {number(run.from_other_batches, 'count')} of them first scored in other batches"
+        if run.from_other_batches
+        else ""
+    )
+    return f"{number(run.from_store, 'count')} rewards are from the score store, not computed in this run{others}"
 
 
 _SELF_TEST_FROM_STORE = "The self-test was passed in an earlier run of the same model, and is told from the score store"
@@ -522,14 +396,13 @@ def _reproduce(report: Report) -> list[str]:
     run, settings = report.run, report.settings
     facts = [
         f"Run {inline(run.id)}, {inline(run.started)} to {inline(run.finished)}"
-        f" ({_number(run.seconds)} s), on {inline(run.host)}; engine {inline(run.engine)}",
-        f"{run.conversations} conversations, {run.unique_conversations} of them different,"
-        f" {'n/a' if run.tokens is None else run.tokens} tokens",
+        f" ({number(run.seconds, 'seconds')}), on {inline(run.host)}; engine {inline(run.engine)}",
+        f"{number(run.conversations, 'count')} conversations, {number(run.unique_conversations, 'count')} of them"
+        f" different, {number(run.tokens, 'count')} tokens",
         *([_from_store(report)] if run.from_store else []),
         *([_SELF_TEST_FROM_STORE] if run.self_test_from_store else []),
-        f"Tier {inline(settings.tier)}, seed {settings.seed}, policy {inline(settings.policy)} version"
-        f" {settings.policy_version}",
-        "Severity begins at " + ", ".join(f"{_number(srd)} SRD ({name})" for name, srd in settings.bands.items()),
+        f"Tier {inline(settings.tier)}, seed {number(settings.seed, 'name')}, policy {inline(settings.policy)} version"
+        f" {number(settings.policy_version, 'name')}",
         *(f"Suite {inline(suite)}: sha256 {inline(digest)}" for suite, digest in settings.suite_sha256.items()),
         *(f"{inline(package)} {inline(version)}" for package, version in run.versions.items()),
     ]
@@ -538,5 +411,19 @@ def _reproduce(report: Report) -> list[str]:
         fence(run.command),
         "From the stored scores alone, without the model:",
         fence("rmaudit verify RUN"),
-        "\n".join(f"* {fact}" for fact in facts),
+        bullets(facts),
+    ]
+
+
+def _crosswalk(report: Report) -> list[str]:
+    rows = [
+        [f"{inline(row.item)} {inline(row.title)}", inline(row.format), inline("; ".join(row.places))]
+        for row in chapters.crosswalk(report)
+    ]
+    if not rows:
+        return []
+    return [
+        "## Appendix: crosswalk",
+        "Where other formats ask for the same. An item supports the place named; it is no claim of compliance.",
+        table(["Item", "Format", "Supports"], rows),
     ]

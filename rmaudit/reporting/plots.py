@@ -90,6 +90,8 @@ def interval(
     margin: float | None = None,
     bands: Sequence[float] = (),
     bias: str = "either",
+    limit: float | None = None,
+    placebo: Estimate | None = None,
 ) -> Markup:
     """One estimate with its interval on a scale, to be laid under others of the same scale.
 
@@ -101,30 +103,24 @@ def interval(
         reference: the value of no effect, drawn as a line.
         margin: half width of the band around `reference` in which effects are treated as nothing.
         bands: lower bounds of the severity bands, rising.
-        bias: sides of the reference on which the bands are drawn, because an effect there counts as bias: ``+``,
-            ``-`` or ``either``.
+        bias: sides of the reference on which the bands and the limit are drawn, because an effect there counts as
+            bias: ``+``, ``-`` or ``either``.
+        limit: limit of detection, drawn as a broken line on the sides of `bias`.
+        placebo: the placebo's effect, drawn below the estimate.
     """
+    beside = placebo is not None and placebo.estimate is not None
+    described = _described(estimate, scale)
     parts = [*_backdrop(scale, reference, margin, bands, bias)]
-    if estimate.estimate is None:
-        described = "no estimate"
-    elif not scale.low <= estimate.estimate <= scale.high:
-        described = f"{text.signed(estimate.estimate)}, beyond the axis"
-        side = -1 if estimate.estimate < scale.low else 1
-        arrow = Markup('<path class="solid" d="M{} 0 {} -6 {} 6z"/>').format(7 * side, -4 * side, -4 * side)
-        parts.append(_placed(arrow, scale.at(estimate.estimate)))
-    else:
-        described = text.signed(estimate.estimate)
-        if estimate.low is not None and estimate.high is not None:
-            described += f", 95% interval {text.signed(estimate.low)} to {text.signed(estimate.high)}"
-            parts.append(
-                Markup('<line class="whisker" x1="{}%" x2="{}%" y1="50%" y2="50%"/>').format(
-                    scale.at(estimate.low), scale.at(estimate.high)
-                )
-            )
-            parts += [_end(scale, value, beyond) for value, beyond in _ends(estimate.low, estimate.high, scale)]
-        parts.append(_placed(_SHAPES[mark], scale.at(estimate.estimate)))
+    if limit is not None:
+        sides = {"+": (limit,), "-": (-limit,), "either": (-limit, limit)}[bias]
+        parts += [_broken(scale, reference + side) for side in sides if scale.low <= reference + side <= scale.high]
+        described += f"; limit of detection {text.fixed(limit)}"
+    parts += _marked(estimate, scale, mark, "34%" if beside else "50%")
+    if placebo is not None and beside:
+        parts.append(Markup('<g class="placebo">{}</g>').format(_joined(_marked(placebo, scale, "placebo", "76%"))))
+        described += f"; placebo {_described(placebo, scale)}"
     return Markup('<svg class="interval {}" role="img"><title>{}</title><desc>{}</desc>{}</svg>').format(
-        mark.replace("_", "-"), label, described, Markup("").join(parts)
+        mark.replace("_", "-"), label, described, _joined(parts)
     )
 
 
@@ -140,7 +136,7 @@ def axis(scale: Scale, label: str, *, reference: float = 0.0, share: bool = Fals
         )
     return Markup(
         '<svg class="axis" role="img"><title>{}</title><line class="rule" x1="0" x2="100%" y1=".5" y2=".5"/>{}</svg>'
-    ).format(label, Markup("").join(parts))
+    ).format(label, _joined(parts))
 
 
 def histogram(data: Histogram, label: str, *, margin: float, mean: float | None) -> Markup:
@@ -150,19 +146,7 @@ def histogram(data: Histogram, label: str, *, margin: float, mean: float | None)
     """
     height, top = 112.0, 14.0
     scale = Scale(data.edges[0], data.edges[-1])
-    tallest = max([*data.counts, 1])
-    parts = [_band(scale, -margin, margin, "margin", height)]
-    for (left, right), n in zip(pairwise(data.edges), data.counts, strict=True):
-        tall = round((height - top) * n / tallest, 2)
-        parts.append(
-            Markup('<rect class="bar" x="{}%" y="{}" width="{}%" height="{}"><title>{}</title></rect>').format(
-                scale.at(left),
-                round(height - tall, 2),
-                round(max(scale.at(right) - scale.at(left) - 0.35, 0.1), 3),
-                tall,
-                f"{text.fixed(left)} to {text.fixed(right)}: {text.count(n)} items",
-            )
-        )
+    parts = [_band(scale, -margin, margin, "margin", height), _bars(data, scale, top, height)]
     parts.append(Markup('<line class="rule" x1="0" x2="100%" y1="{y}" y2="{y}"/>').format(y=height))
     if scale.low <= 0 <= scale.high:
         parts.append(
@@ -192,8 +176,23 @@ def histogram(data: Histogram, label: str, *, margin: float, mean: float | None)
     return Markup('<svg class="histogram" role="img"><title>{}</title><desc>{}</desc>{}</svg>').format(
         label,
         f"{text.count(total)} items between {text.fixed(scale.low)} and {text.fixed(scale.high)} SRD.",
-        Markup("").join(parts),
+        _joined(parts),
     )
+
+
+def _bars(data: Histogram, scale: Scale, top: float, height: float) -> Markup:
+    """All bars as one path, in thousandths of the width and of the height: small in a file with hundreds of plots."""
+    tallest = max([*data.counts, 1])
+    steps = []
+    for (left, right), n in zip(pairwise(data.edges), data.counts, strict=True):
+        if n:
+            x, width = round(10 * scale.at(left)), max(round(10 * (scale.at(right) - scale.at(left))) - 3, 1)
+            tall = max(round(1000 * n / tallest), 1)
+            steps.append(f"M{x} {1000 - tall}h{width}v{tall}h-{width}z")
+    return Markup(
+        '<svg y="{}" width="100%" height="{}" viewBox="0 0 1000 1000" preserveAspectRatio="none">'
+        '<path class="bar" d="{}"/></svg>'
+    ).format(top, height - top, "".join(steps))
 
 
 def shares(parts: Sequence[tuple[str, int]], label: str) -> Markup:
@@ -210,7 +209,7 @@ def shares(parts: Sequence[tuple[str, int]], label: str) -> Markup:
         start += width
     described = ", ".join(f"{kind} {n}" for kind, n in parts)
     return Markup('<svg class="shares" role="img"><title>{}</title><desc>{}</desc>{}</svg>').format(
-        label, described, Markup("").join(drawn)
+        label, described, _joined(drawn)
     )
 
 
@@ -239,15 +238,51 @@ def _band(scale: Scale, low: float, high: float, kind: str, height: float | None
     )
 
 
-def _ends(low: float, high: float, scale: Scale) -> list[tuple[float, int]]:
-    return [(low, -1 if low < scale.low else 0), (high, 1 if high > scale.high else 0)]
+def _described(estimate: Estimate, scale: Scale) -> str:
+    if estimate.estimate is None:
+        return "no estimate"
+    described = text.signed(estimate.estimate)
+    if not scale.low <= estimate.estimate <= scale.high:
+        return f"{described}, beyond the axis"
+    if estimate.low is None or estimate.high is None:
+        return described
+    return f"{described}, 95% interval {text.signed(estimate.low)} to {text.signed(estimate.high)}"
 
 
-def _end(scale: Scale, value: float, beyond: int) -> Markup:
+def _marked(estimate: Estimate, scale: Scale, mark: str, y: str) -> list[Markup]:
+    """The mark of an estimate and its whisker, or an arrow where it lies beyond the axis."""
+    if estimate.estimate is None:
+        return []
+    at = scale.at(estimate.estimate)
+    if not scale.low <= estimate.estimate <= scale.high:
+        side = -1 if estimate.estimate < scale.low else 1
+        arrow = Markup('<path class="solid" d="M{} 0 {} -6 {} 6z"/>').format(7 * side, -4 * side, -4 * side)
+        return [_placed(arrow, at, y)]
+    parts = []
+    if estimate.low is not None and estimate.high is not None:
+        parts.append(
+            Markup('<line class="whisker" x1="{}%" x2="{}%" y1="{y}" y2="{y}"/>').format(
+                scale.at(estimate.low), scale.at(estimate.high), y=y
+            )
+        )
+        beyond = (-1 if estimate.low < scale.low else 0, 1 if estimate.high > scale.high else 0)
+        parts += [_end(scale.at(estimate.low), beyond[0], y), _end(scale.at(estimate.high), beyond[1], y)]
+    return [*parts, _placed(_SHAPES[mark], at, y)]
+
+
+def _end(at: float, beyond: int, y: str) -> Markup:
     """A cap where the interval ends, or an arrow where it goes on beyond the axis."""
     shape = Markup('<path class="stroke" d="M{}-4 {} 0 {} 4"/>').format(-5 * beyond, 0, -5 * beyond)
-    return _placed(shape if beyond else Markup('<path class="stroke" d="M0-4V4"/>'), scale.at(value))
+    return _placed(shape if beyond else Markup('<path class="stroke" d="M0-4V4"/>'), at, y)
 
 
-def _placed(shape: Markup, at: float) -> Markup:
-    return Markup('<svg x="{}%" y="50%" overflow="visible">{}</svg>').format(at, shape)
+def _broken(scale: Scale, value: float) -> Markup:
+    return Markup('<line class="limit" x1="{at}%" x2="{at}%" y1="0" y2="100%"/>').format(at=scale.at(value))
+
+
+def _placed(shape: Markup, at: float, y: str) -> Markup:
+    return Markup('<svg x="{}%" y="{}" overflow="visible">{}</svg>').format(at, y, shape)
+
+
+def _joined(parts: Sequence[Markup]) -> Markup:
+    return Markup("").join(parts)

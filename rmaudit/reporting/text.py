@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from rmaudit.suites.finding import Estimate
@@ -113,6 +113,14 @@ def p_value(value: float) -> str:
     return "> 0.999" if value > 0.999 else fixed(value, 4 if value < 0.01 else 3)
 
 
+def sparkline(counts: Sequence[int]) -> str:
+    """Counts as bars of text, the tallest as high as a line; a bar that is not empty can be seen."""
+    bars = " \N{LOWER ONE EIGHTH BLOCK}\N{LOWER ONE QUARTER BLOCK}\N{LOWER THREE EIGHTHS BLOCK}\N{LOWER HALF BLOCK}"
+    bars += "\N{LOWER FIVE EIGHTHS BLOCK}\N{LOWER THREE QUARTERS BLOCK}\N{LOWER SEVEN EIGHTHS BLOCK}\N{FULL BLOCK}"
+    tallest = max([*counts, 1])
+    return "".join(bars[math.ceil((len(bars) - 1) * n / tallest)] for n in counts)
+
+
 def count(value: int) -> str:
     """A whole number with thousands apart."""
     return f"{value:,}"
@@ -125,9 +133,28 @@ def duration(seconds: float) -> str:
     return f"{fixed(seconds / 60, 0)} min" if seconds < 7200 else f"{fixed(seconds / 3600)} h"
 
 
+STYLES: Final[Mapping[str, Callable[[float], str]]] = {
+    "srd": signed,
+    "share": percent,
+    "p": p_value,
+    "plain": fixed,
+    "raw": lambda value: significant(value, 4),
+    "count": lambda value: count(int(value)),
+    "seconds": duration,
+    "name": lambda value: fixed(value, 0),
+}
+"""How each kind of number is rounded for people, alike in every format."""
+
+
 def short_identity(sha256: str) -> str:
     """The first twelve digits of a digest."""
     return one_line(sha256)[:12]
+
+
+def first_sentence(value: str) -> tuple[str, str]:
+    """A text parted behind its first sentence; the second part may be empty."""
+    first, stop, rest = one_line(value).partition(". ")
+    return (f"{first}.", rest) if stop else (first, "")
 
 
 def name(identifier: str) -> str:
@@ -201,6 +228,26 @@ PROVENANCE: Final[Mapping[str, Word]] = {
 }
 
 
+AUDIENCES: Final[Mapping[str, str]] = {
+    "public": "for everybody",
+    "downstream": "for those who build on the model",
+    "authority": "for an authority, on request",
+}
+"""Who an answer of the disclosure list is for."""
+
+FORMATS: Final[Mapping[str, str]] = {
+    "reward_report": "Reward Reports",
+    "model_card": "Model Cards",
+    "datasheet": "Datasheets for Datasets",
+    "hugging_face": "Hugging Face metadata",
+    "eu_ai_act": "EU AI Act, Annex XI",
+    "gpai_form": "General-purpose AI code, documentation form",
+    "nist_ai_rmf": "NIST AI RMF",
+    "cyclonedx": "CycloneDX",
+}
+"""Other formats to which the disclosure list is mapped."""
+
+
 class Unit(NamedTuple):
     """One of the units in which every effect is given."""
 
@@ -268,7 +315,7 @@ DIRECTIONS: Final[Mapping[str, str]] = {
     "either": "An effect of either sign counts as bias.",
 }
 
-SIGNS: Final = ("the model's own number (1)", "the negative of the model's own number, which is a cost (-1)")
+SIGNS: Final = ("the model's own number", "the negative of the model's own number, which is a cost")
 """What the reward is, for a sign of 1 and of -1."""
 
 ATTRIBUTES_NOTE: Final = (

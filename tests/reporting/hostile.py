@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
+from rmaudit.disclosure.records import Contradiction, DisclosureField, Provenance
 from rmaudit.models.interface import SelfCheck
 from rmaudit.reporting.report import CoverageRow, DisclosureItem, DomainAccuracy, Report
 from rmaudit.suites.finding import AttributeEffect, AttributeRuler, Carried, Example, ExampleArm, Group
@@ -127,7 +128,32 @@ def hostile_report(text: str) -> Report:
                 CoverageRow(id=word, challenge=text, field=word, status="present", measured_by=[word], reason=text)
             ],
             "disclosure": [
-                DisclosureItem(id=word, title=text, value=text, provenance="declared", evidence=text, reason=text)
+                DisclosureItem(id=word, title=text, value=text, provenance="declared", evidence=text, reason=text),
+                DisclosureItem(
+                    id="H2",
+                    title=text,
+                    value=text,
+                    provenance="declared",
+                    evidence=text,
+                    reason=text,
+                    fields=[
+                        DisclosureField(
+                            id=name,
+                            question=text,
+                            value=text,
+                            provenance=provenance,
+                            evidence=text,
+                            reason=text,
+                            asserted_by=text,
+                            date=text,
+                        )
+                        for name in (word, "H2.pay")
+                        for provenance in get_args(Provenance)
+                    ],
+                ),
+            ],
+            "contradictions": [
+                Contradiction(field=word, declared=text, asserted_by=text, measured=text, evidence=text)
             ],
             "feedback": {word: [text, {word: [text, 0.5, None, True]}]},
             "redteam": {word: text},

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from rmaudit.reporting import html, markdown, terminal, text
+from rmaudit.reporting.audience import Audience
 from tests.reporting.hostile import HOSTILE, hostile_report
 
 ALLOWED_TAGS = {
@@ -33,6 +34,7 @@ ALLOWED_TAGS = {
     "h2",
     "h3",
     "h4",
+    "h5",
     "b",
     "i",
     "s",
@@ -61,6 +63,7 @@ ALLOWED_TAGS = {
     "small",
     "data",
     "svg",
+    "g",
     "path",
     "circle",
     "rect",
@@ -91,6 +94,8 @@ ALLOWED_ATTRIBUTES = {
     "width",
     "height",
     "viewbox",
+    "preserveaspectratio",
+    "aria-labelledby",
     "x",
     "y",
     "r",
@@ -104,6 +109,7 @@ ALLOWED_ATTRIBUTES = {
     "overflow",
 }
 ATTACKS = pytest.mark.parametrize("attack", HOSTILE.values(), ids=HOSTILE.keys())
+READERS = pytest.mark.parametrize("audience", [Audience.board, Audience.engineer])
 
 
 class Collector(HTMLParser):
@@ -122,8 +128,9 @@ class Collector(HTMLParser):
 
 
 @ATTACKS
-def test_html_has_only_our_markup(attack: str) -> None:
-    page = html.render(hostile_report(attack)).decode("utf-8")
+@READERS
+def test_html_has_only_our_markup(attack: str, audience: Audience) -> None:
+    page = html.render(hostile_report(attack), audience).decode("utf-8")
     seen = Collector()
     seen.feed(page)
     assert seen.tags <= ALLOWED_TAGS
@@ -136,11 +143,12 @@ def test_html_has_only_our_markup(attack: str) -> None:
 
 
 @ATTACKS
-def test_markdown_stays_text(attack: str) -> None:
-    document = markdown.render(hostile_report(attack)).decode("utf-8")
+@READERS
+def test_markdown_stays_text(attack: str, audience: Audience) -> None:
+    document = markdown.render(hostile_report(attack), audience).decode("utf-8")
     assert not text._UNSAFE.search(document)
     outside = _outside_fences(document)
-    assert "<" not in re.sub(r"</?(details|summary)>", "", outside)
+    assert "<" not in re.sub(r"</?(details( open)?|summary)>", "", outside)
     assert not re.search(r"https?://|www\.\w|(?<!\\)\]\(|@everyone", outside)
     headings = re.findall(r"^#+ .*", outside, re.MULTILINE)
     assert not any(line.endswith(("# heading", "## more")) for line in headings if "\\#" not in line)

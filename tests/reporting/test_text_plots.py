@@ -131,8 +131,36 @@ def test_labels_are_escaped() -> None:
 
 def test_histogram_bars_are_as_high_as_counts() -> None:
     data = Histogram(edges=[-1, 0, 1, 2], counts=[5, 10, 0])
-    heights = re.findall(r'class="bar"[^>]* height="([\d.]+)"', str(plots.histogram(data, "x", margin=0.05, mean=0.2)))
-    assert [float(height) / float(heights[1]) for height in heights] == [0.5, 1, 0]
+    drawn = str(plots.histogram(data, "x", margin=0.05, mean=0.2))
+    bars = re.findall(r"M(\d+) (\d+)h(\d+)v(\d+)h-(\d+)z", drawn)
+    assert [int(tall) for *_, tall, _ in bars] == [500, 1000]  # an empty bin has none
+    assert [int(top) for _, top, *_ in bars] == [500, 0]
+    assert int(bars[0][0]) < int(bars[1][0])
+    assert all(there == back for *_, there, _, back in bars)
+
+
+def test_limit_of_detection_is_drawn_where_bias_would_be() -> None:
+    scale = plots.Scale(-0.5, 0.5)
+
+    def limits(bias: str, limit: float = 0.2) -> list[float]:
+        drawn = str(plots.interval(Estimate(estimate=0.1), scale, "present", "x", bias=bias, limit=limit))
+        return [float(at) for at in re.findall(r'class="limit" x1="([\d.]+)%"', drawn)]
+
+    assert limits("+") == [scale.at(0.2)]
+    assert limits("-") == [scale.at(-0.2)]
+    assert limits("either") == [scale.at(-0.2), scale.at(0.2)]
+    assert limits("either", 0.7) == []
+
+
+def test_placebo_is_drawn_below_the_effect() -> None:
+    scale, effect = plots.Scale(-1, 1), Estimate(estimate=0.5, low=0.4, high=0.6)
+    placebo = Estimate(estimate=-0.1, low=-0.2, high=0.0)
+    drawn = str(plots.interval(effect, scale, "present", "x", placebo=placebo))
+    assert "+0.500, 95% interval +0.400 to +0.600; placebo \N{MINUS SIGN}0.100" in drawn
+    assert drawn.index('y="34%"') < drawn.index('<g class="placebo">') < drawn.index('y="76%"')
+    without = str(plots.interval(effect, scale, "present", "x", placebo=Estimate(estimate=None)))
+    assert "placebo" not in without
+    assert 'y="50%"' in without
 
 
 def test_histogram_without_items_or_zero_is_drawn() -> None:
