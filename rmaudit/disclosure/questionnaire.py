@@ -172,10 +172,6 @@ def read_disclosure(path: Path) -> DeclaredFile:
     try:
         raw = safety.read_bytes(path, MAX_BYTES)
         data = safety.parse_yaml(raw, str(path), MAX_BYTES)
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be read: {error.strerror}. Write a questionnaire with: rmaudit disclose init SOURCE"
-        ) from error
     except LoadRefusedError as error:
         raise UsageError(str(error)) from error
     lines, faults = _lines(raw)
