@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from rmaudit.reporting import html, markdown
 from rmaudit.reporting.allowance import BUDGET, LADDER, Allowance, allowance
 from rmaudit.suites.finding import Finding
@@ -30,7 +32,7 @@ def test_a_usual_report_shows_all() -> None:
 
 
 def test_each_step_shows_no_more_than_the_one_before() -> None:
-    for before, after in zip(LADDER, LADDER[1:], strict=False):
+    for before, after in pairwise(LADDER):
         assert after.examples <= before.examples
         assert after.characters <= before.characters
 
