@@ -19,7 +19,7 @@ from typing import Any
 
 from rmaudit.reporting import html, markdown, pdf
 from rmaudit.reporting.report import Report
-from rmaudit.suites.finding import Example, Finding
+from rmaudit.suites.finding import Example
 from tests.reporting.full import full_report
 from tests.reporting.sample import examples
 

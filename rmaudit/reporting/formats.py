@@ -132,7 +132,8 @@ def write(report: Report, format: Format, out: Path, audience: Audience | None =
         The files written.
 
     Raises:
-        UsageError: when the format is not for people and a reader was named, a file cannot be there, or what is there cannot be added to.
+        UsageError: when the format is not for people and a reader was named, a file cannot be there, or what is there
+            cannot be added to.
     """
     if audience is not None and not format.for_people:
         names = ", ".join(entry.name for entry in FORMATS.values() if entry.for_people)
