@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from rmaudit.disclosure.items import NOT_PROVIDED, listed_items
-from rmaudit.disclosure.records import DisclosureField
+from rmaudit.disclosure.records import DisclosureField, DisclosureItem
 from rmaudit.reporting import answers, outline, text
 from rmaudit.reporting.report import Report
 from rmaudit.suites.finding import Estimate, Finding
@@ -233,7 +233,7 @@ def _disclosure_standard(report: Report) -> Json:
     requirements: list[Json] = []
     for item in report.disclosure:
         asked, ref = listed.get(item.id), f"item:{_key(item.id)}"
-        requirement = {"bom-ref": ref, "identifier": _words(item.id) or "-", "title": _words(item.title)}
+        requirement: Json = {"bom-ref": ref, "identifier": _words(item.id) or "-", "title": _words(item.title)}
         if asked:
             parent = f"heading:{_key(asked.heading)}"
             if parent not in headings:
@@ -244,7 +244,7 @@ def _disclosure_standard(report: Report) -> Json:
                 "text": asked.question,
                 "descriptions": [f"What silence about it hides: {asked.risk}"],
                 "parent": parent,
-                "properties": _properties({"audience": asked.audience} | crosswalk),
+                "properties": _properties({"audience": asked.audience, **crosswalk}),
             }
         requirements.append(requirement)
         requirements += [
@@ -307,7 +307,10 @@ def _declarations(report: Report) -> Json:
             {
                 "summary": "How far the disclosure list is answered. The score counts answers; it is not about bias.",
                 "assessor": _ASSESSOR,
-                "map": [_answered(question, found) for question, found in answers.by_question(report).items()],
+                "map": [
+                    *(_share(item) for item in report.disclosure if item.fields),
+                    *(_answered(question, found) for question, found in answers.by_question(report).items()),
+                ],
             },
             {
                 "summary": "What the probes found. A counter-claim is a bias that was shown.",
@@ -381,6 +384,19 @@ _KEPT: Final = {
     "n_errors", "n_truncated", "n_ties", "detection_limit", "clusters_needed",
 }  # fmt: skip
 """Facts of a finding that its evidence attaches."""
+
+
+def _share(item: DisclosureItem) -> Json:
+    """How many of an item's questions are answered."""
+    asked = {answer.id for answer in item.fields}
+    known = {answer.id for answer in item.fields if answer.value is not None}
+    return {
+        "requirement": _requirement(item.id),
+        "conformance": {
+            "score": text.rounded(len(known) / len(asked)),
+            "rationale": f"{len(known)} of {len(asked)} questions are answered.",
+        },
+    }
 
 
 def _answered(question: str, found: Sequence[DisclosureField]) -> Json:
