@@ -38,19 +38,21 @@ def render(report: Report) -> bytes:
     """Render a report as CycloneDX JSON.
 
     Returns:
-        UTF-8 bytes, the same for the same report; the serial number is made from the report's content.
+        UTF-8 bytes, the same for the same report; the serial number is made from the content.
     """
     bom = {
         "$schema": f"http://cyclonedx.org/schema/bom-{SPEC_VERSION}.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": SPEC_VERSION,
-        "serialNumber": f"urn:uuid:{uuid.uuid5(_SERIALS, hashlib.sha256(report.to_json()).hexdigest())}",
+        "serialNumber": "",
         "version": 1,
         "metadata": _metadata(report),
         "dependencies": [{"ref": _MODEL}],
         "definitions": {"standards": [_disclosure_standard(report), _probe_standard(report)]},
         "declarations": _declarations(report),
     }
+    content = hashlib.sha256(json.dumps(bom, allow_nan=False).encode("ascii")).hexdigest()
+    bom["serialNumber"] = f"urn:uuid:{uuid.uuid5(_SERIALS, content)}"
     return (json.dumps(bom, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
 
 
@@ -119,7 +121,7 @@ def _identity(report: Report, ref: str) -> Json:
             "type": "machine-learning-model",
             "bom-ref": ref,
             "name": name,
-            "version": _words(model.revision or text.short_identity(model.identity)),
+            "version": text.one_line(model.revision or text.short_identity(model.identity), 200),
             "hashes": [{"alg": "SHA-256", "content": model.identity}] if known else [],
         }
     )
@@ -309,7 +311,7 @@ def _declarations(report: Report) -> Json:
                 "assessor": _ASSESSOR,
                 "map": [
                     *(_share(item) for item in report.disclosure if item.fields),
-                    *(_answered(question, found) for question, found in answers.by_question(report).items()),
+                    *(_answered(report, question, found) for question, found in answers.by_question(report).items()),
                 ],
             },
             {
@@ -391,7 +393,7 @@ def _share(item: DisclosureItem) -> Json:
     asked = {answer.id for answer in item.fields}
     known = {answer.id for answer in item.fields if answer.value is not None}
     return {
-        "requirement": _requirement(item.id),
+        "requirement": f"item:{_key(item.id)}",
         "conformance": {
             "score": text.rounded(len(known) / len(asked)),
             "rationale": f"{len(known)} of {len(asked)} questions are answered.",
@@ -399,22 +401,19 @@ def _share(item: DisclosureItem) -> Json:
     }
 
 
-def _answered(question: str, found: Sequence[DisclosureField]) -> Json:
+def _answered(report: Report, question: str, found: Sequence[DisclosureField]) -> Json:
     """How far a question is answered; there is no score where the answer leaves something open."""
+    whole = {item.id for item in report.disclosure if not item.fields}
     known = [answer for answer in found if answer.value is not None]
     score = {"score": 0.0} if not known else {} if known[0].reason else {"score": 1.0}
     told = [f"{text.PROVENANCE[answer.provenance].label}. {answer.reason or ''}" for answer in known or found]
     return _filled(
         {
-            "requirement": _requirement(question),
+            "requirement": f"{'item' if question in whole else 'field'}:{_key(question)}",
             "claims": [_reference("answer", answer) for answer in known],
             "conformance": {**score, "rationale": _words(" ".join(told))},
         }
     )
-
-
-def _requirement(question: str) -> str:
-    return f"{'field' if '.' in question else 'item'}:{_key(question)}"
 
 
 def _reference(kind: str, answer: DisclosureField) -> str:

@@ -229,7 +229,8 @@ def section(report: Report) -> str:
             f" conversations, {report.run.finished[:10]}, rmaudit {report.run.versions.get('rmaudit', '')}."
             " To repeat the audit:"
         ),
-        fence(report.run.command),
+        # In a fence a comment's mark would count as ours.
+        inline(report.run.command) if "<!--" in report.run.command else fence(report.run.command),
         END,
     ]
     return "\n\n".join(blocks)
@@ -261,7 +262,8 @@ def _with_section(card: str, added: str) -> str:
     """Put our section in place of the one that is there, or at the end."""
     line = front_matter.line_end(card)
     added = added.replace("\n", line)
-    marks, sections = _MARK.findall(card), list(_SECTION.finditer(card))
+    body = front_matter.body_start(card)
+    marks, sections = _MARK.findall(card, body), list(_SECTION.finditer(card, body))
     if len(marks) != 2 * len(sections) or len(sections) > 1:
         raise UsageError(
             "The model card does not hold one mark '<!-- rmaudit: begin' followed by one '<!-- rmaudit: end -->'."

@@ -52,8 +52,8 @@ def disclosed_report() -> Report:
 def hostile_disclosed_report(text: str) -> Report:
     word = text or "-"
     fields = [
-        answer(word, text, "declared", question=text, evidence=text, reason=text, asserted_by=text, date=text),
-        answer(f"{word}.{word}", text, "extracted", question=text, evidence=text),
+        answer(f"{word}.a", text, "declared", question=text, evidence=text, reason=text, asserted_by=text, date=text),
+        answer(f"{word}.b", text, "extracted", question=text, evidence=text),
         answer("H1.licences", text, "declared"),
         answer("H1.base_model", text, "declared"),
         answer("S1.auditor", text, "declared"),
@@ -63,5 +63,5 @@ def hostile_disclosed_report(text: str) -> Report:
     item = DisclosureItem(
         id=f"{word} 2", title=text, value=None, provenance="refused", evidence=None, reason=text, fields=fields
     )
-    against = Contradiction(field=word, declared=text, asserted_by=text, measured=text, evidence=word)
+    against = Contradiction(field=f"{word}.a", declared=text, asserted_by=text, measured=text, evidence=word)
     return report.model_copy(update={"disclosure": [*report.disclosure, item], "contradictions": [against]})

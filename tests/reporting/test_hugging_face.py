@@ -10,13 +10,15 @@ from huggingface_hub import EvalResult, ModelCard
 from huggingface_hub import parse_eval_result_entries as parse_entries
 
 from rmaudit.errors import UsageError
-from rmaudit.reporting import hugging_face, text
+from rmaudit.reporting import front_matter, hugging_face, text
+from rmaudit.reporting.markdown import fence
 from rmaudit.reporting.report import Report
 from tests.reporting.disclosed import disclosed_report, hostile_disclosed_report
 from tests.reporting.hostile import HOSTILE
 from tests.reporting.sample import sample_report
 
-ATTACKS = pytest.mark.parametrize("attack", HOSTILE.values(), ids=HOSTILE.keys())
+MARKS = {"begin": hugging_face.BEGIN, "end": hugging_face.END, "front matter": "---\nlicense: x\n---\n"}
+ATTACKS = pytest.mark.parametrize("attack", (HOSTILE | MARKS).values(), ids=(HOSTILE | MARKS).keys())
 
 CARD = """---
 license: apache-2.0   # as the base model
@@ -179,9 +181,9 @@ def test_no_text_escapes(attack: str, card: str | None, tmp_path: Path) -> None:
     assert not text._UNSAFE.search(changed)
     own = [entry for entry in read(changed, tmp_path) if entry.dataset_type.startswith("rmaudit/")]
     assert len(own) == sum(len(entry["metrics"]) for entry in hugging_face.results(report))
-    assert changed.count("<!--") == changed.count("-->") == 2
-    body = changed.split("\n---\n", 1)[1]
-    assert "<script" not in body
+    body = changed[front_matter.body_start(changed) :]
+    assert body.count("<!--") == body.count("-->") == 2
+    assert "<" not in body.replace(hugging_face.BEGIN, "").replace(hugging_face.END, "").replace(fence(attack), "")
     assert len(changed) < 100_000
     entries = parse_entries(yaml.safe_load(hugging_face.eval_results(report)))
     assert len(entries) == len(report.findings_)
