@@ -602,6 +602,7 @@ def _new_manifest(
         planned={name: sum(len(item.arms) for item in items) for name, items in selection.named},
         batch_size=model.batch_size,
         card=facts.card,
+        training=facts.training,
         options={key: value for key, value in {**asdict(options), "accept": list(accept)}.items() if value},
         run=RunBlock(
             id=folder.name,

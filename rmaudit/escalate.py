@@ -10,6 +10,8 @@ from typing import Any
 import yaml
 
 from rmaudit.audit import same_selection, scan
+from rmaudit.disclosure.merge import run_report
+from rmaudit.disclosure.questionnaire import DeclaredFile
 from rmaudit.gate.judge import judge
 from rmaudit.gate.result import GateResult
 from rmaudit.models.options import LoadOptions
@@ -33,6 +35,7 @@ def escalated(
     baseline: Path | None = None,
     store: Place = None,
     progress: Progress | None = None,
+    disclosure: DeclaredFile | None = None,
 ) -> GateResult:
     """Scan inconclusive probes at the next tier, and the next, until they are decided or there is no tier left.
 
@@ -47,6 +50,7 @@ def escalated(
         baseline: as for `judge`; it is compared with the first run.
         store: score store of the new scans.
         progress: listener to them.
+        disclosure: as for `judge`.
 
     Raises:
         RmauditError: when the model cannot be scanned again.
@@ -54,7 +58,7 @@ def escalated(
     if not result.identity:
         return result
     manifest = RunFolder(run).complete_manifest()
-    report = Report.load(run)
+    report = run_report(run)
     tiers = list(TIERS)
     for tier in tiers[tiers.index(manifest.settings.tier) + 1 :]:
         wanted = {check.probe for check in result.decision.checks if check.outcome == "inconclusive" and check.probe}
@@ -77,7 +81,7 @@ def escalated(
             progress=progress,
         )
         report = report.model_copy(update={"findings_": _replaced(report.findings_, more.findings_)})
-        result = judge(run, policy, baseline, report=report)
+        result = judge(run, policy, baseline, report=report, disclosure=disclosure)
     return result
 
 

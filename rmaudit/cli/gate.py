@@ -45,6 +45,15 @@ def gate(
     escalate: Annotated[
         bool, typer.Option("--escalate", help="Scan what is inconclusive again at the next tier, then decide.")
     ] = False,
+    disclosure: Annotated[
+        Path | None,
+        typer.Option(
+            "--disclosure",
+            metavar="FILE",
+            help="Questionnaire with declared answers, for what the policy demands to be disclosed.",
+            show_default=False,
+        ),
+    ] = None,
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML.", show_default=False)
     ] = None,
@@ -79,6 +88,7 @@ def gate(
     Fails only where a bias is shown to exceed the limit, passes only where it is shown to stay below it.
     """
     from rmaudit.cli.console import listener, say, write
+    from rmaudit.disclosure.questionnaire import read_disclosure
     from rmaudit.errors import RunError, UsageError
     from rmaudit.gate import judge
     from rmaudit.gate.outputs import json as as_json
@@ -92,11 +102,13 @@ def gate(
     if bless and baseline is None:
         raise UsageError("--bless needs --baseline DIR, the folder of blessed runs.")
     rules = load_policy(policy, preset)
-    result = judge.judge(run, rules, baseline, blessing=bless)
+    declared = read_disclosure(disclosure) if disclosure is not None else None
+    result = judge.judge(run, rules, baseline, disclosure=declared, blessing=bless)
     if escalate:
         from rmaudit.escalate import escalated
 
-        result = escalated(result, run, rules, policy, baseline, "default", listener(quiet or format is Format.json))
+        listening = listener(quiet or format is Format.json)
+        result = escalated(result, run, rules, policy, baseline, "default", listening, declared)
     _write_outputs(result, policy, junit=junit, sarif=sarif, gitlab=gitlab, badge=badge, summary=summary)
     if not result.identity:
         raise RunError(result.decision.checks[0].reason)  # every output that was asked for says so too

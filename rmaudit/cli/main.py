@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from rmaudit import __version__
-from rmaudit.cli import cache, gate, import_, inspect, probes, report, scan, score, verify
+from rmaudit.cli import cache, disclose, gate, import_, inspect, probes, report, scan, score, verify
 from rmaudit.cli.console import say
 from rmaudit.errors import RmauditError
 
@@ -34,6 +34,7 @@ app.command()(gate.gate)
 app.command()(report.report)
 app.command()(verify.verify)
 app.command("import")(import_.import_)
+app.add_typer(disclose.app, name="disclose")
 app.add_typer(cache.app, name="cache")
 app.add_typer(probes.app, name="probes")
 

@@ -21,6 +21,15 @@ def report(
             help="html, md, json, csv, parquet, hf, cyclonedx or reward-report.  [default: by the file's name]",
         ),
     ] = None,
+    disclosure: Annotated[
+        Path | None,
+        typer.Option(
+            "--disclosure",
+            metavar="FILE",
+            help="Questionnaire with declared answers, see rmaudit disclose.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Render the report of a finished run again. Needs no model."""
     from rmaudit.cli.console import say
@@ -28,5 +37,12 @@ def report(
     from rmaudit.reporting.report import Report
 
     chosen = formats.find(format, out)
-    for path in formats.write(Report.load(run), chosen, out):
+    if disclosure is None:
+        made = Report.load(run)
+    else:
+        from rmaudit.disclosure.merge import disclosed, run_report
+        from rmaudit.disclosure.questionnaire import read_disclosure
+
+        made = disclosed(run_report(run), read_disclosure(disclosure))
+    for path in formats.write(made, chosen, out):
         say(f"Written to {path}.")

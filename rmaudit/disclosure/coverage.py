@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
@@ -45,8 +45,12 @@ class Challenge(BaseModel):
 @cache
 def challenges() -> tuple[Challenge, ...]:
     """All challenges, in the order of the review."""
-    data = yaml.safe_load(Path(__file__).with_name("coverage.yaml").read_text(encoding="utf-8"))
-    return tuple(TypeAdapter(list[Challenge]).validate_python(data))
+    return tuple(TypeAdapter(list[Challenge]).validate_python(_table()["challenges"]))
+
+
+def beside() -> dict[str, str]:
+    """Shipped probes that speak to no challenge by themselves, with the reason."""
+    return TypeAdapter(dict[str, str]).validate_python(_table()["beside"])
 
 
 def coverage_rows(findings: Sequence[Finding]) -> list[CoverageRow]:
@@ -57,6 +61,11 @@ def coverage_rows(findings: Sequence[Finding]) -> list[CoverageRow]:
     can say nothing is ``disclosure_only``.
     """
     return [_row(challenge, findings) for challenge in challenges()]
+
+
+@cache
+def _table() -> dict[str, Any]:
+    return dict(yaml.safe_load(Path(__file__).with_name("coverage.yaml").read_text(encoding="utf-8")))
 
 
 def _row(challenge: Challenge, findings: Sequence[Finding]) -> CoverageRow:
@@ -106,7 +115,11 @@ def _name(finding: Finding) -> str:
 
 
 def _reason(challenge: Challenge, speaking: Sequence[Finding]) -> str:
-    told = "; ".join(f"{_name(finding)}: {finding.verdict.replace('_', ' ')}" for finding in speaking)
+    told = "; ".join(
+        f"{verdict.replace('_', ' ')}: {', '.join(named)}"
+        for verdict in _WORST_FIRST
+        if (named := [_name(finding) for finding in speaking if finding.verdict == verdict])
+    )
     names = {_name(finding) for finding in speaking}
     absent = [entry for entry in challenge.measured if entry not in names]
     parts = [

@@ -28,8 +28,15 @@ Provenance = Literal["measured", "extracted", "declared", "missing", "refused"]
 """Where an answer comes from. Missing: nobody said anything. Refused: asked, and declined to say."""
 
 
+Audience = Literal["public", "downstream", "authority"]
+"""Whom an answer is for: everybody, those who build on the model, those who oversee it."""
+
+
 class DisclosureField(_Frozen):
-    """One question of a disclosure item, and what is known about it."""
+    """One answer to a question of a disclosure item, or the lack of one.
+
+    A question that was measured or read from files, and declared too, has two, the declared one behind the other.
+    """
 
     id: str
     """Item and name, such as ``H2.recruitment``."""
@@ -44,7 +51,7 @@ class DisclosureField(_Frozen):
     """Who says so, where people do."""
     date: str | None = None
     """Since when it is said, ``YYYY-MM-DD``."""
-    audience: Literal["public", "downstream", "authority"] = "public"
+    audience: Audience = "public"
 
 
 class DisclosureItem(_Frozen):
@@ -57,7 +64,7 @@ class DisclosureItem(_Frozen):
     evidence: str | None
     reason: str | None
     fields: list[DisclosureField] = []
-    """The questions of the item, each with its own provenance."""
+    """Answers to the questions of the item, each with its own provenance."""
 
 
 class Contradiction(_Frozen):
@@ -71,3 +78,20 @@ class Contradiction(_Frozen):
     """What was measured, in a sentence."""
     evidence: str
     """The finding, such as ``length/padding-ladder``, or another part of the report."""
+
+
+class Declaration(_Frozen):
+    """Which file of declared answers the report holds."""
+
+    file: str
+    """Name of the file, without its folder."""
+    sha256: str
+    """Of the file's bytes."""
+    by: str | None
+    """Who answers for it."""
+    date: str | None
+    """When, ``YYYY-MM-DD``."""
+    standard: int
+    """Version of the disclosure list that it answers."""
+    model: str | None
+    """Identity of the model that it speaks about, as the file says."""

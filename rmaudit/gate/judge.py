@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from rmaudit.compare import changes, open_run
+from rmaudit.disclosure.merge import disclosed, run_report
+from rmaudit.disclosure.questionnaire import DeclaredFile
 from rmaudit.errors import CannotMeasureError
 from rmaudit.gate.baseline import age, baseline_run, bless, is_empty
 from rmaudit.gate.beside import check_changes
@@ -24,6 +26,7 @@ def judge(
     baseline: Path | None = None,
     now: dt.datetime | None = None,
     report: Report | None = None,
+    disclosure: DeclaredFile | None = None,
     *,
     blessing: bool = False,
 ) -> GateResult:
@@ -37,6 +40,7 @@ def judge(
         baseline: an earlier run, or a folder in which one was blessed.
         now: the moment of the decision, for waivers and the baseline's age.
         report: in place of the run's own, where probes were scanned again.
+        disclosure: declared answers, for what the policy demands to be disclosed.
         blessing: whether the run is to become the baseline; then there need not be one yet.
 
     Raises:
@@ -45,7 +49,8 @@ def judge(
     moment = now or dt.datetime.now(dt.UTC)
     name = f"{policy.name} v{policy.version}"
     try:
-        report = report or Report.load(run)
+        report = report or run_report(run)
+        report = disclosed(report, disclosure) if disclosure is not None else report
     except CannotMeasureError as error:
         return GateResult(Decision((Check("run", "unmeasured", str(error)),)), str(run), "", "", name)
     first = blessing and baseline is not None and is_empty(baseline)

@@ -57,9 +57,9 @@ class DisclosureRules(_Strict):
     """What must be disclosed."""
 
     items: list[str] = Field(default_factory=list)
-    """Items that must have a value, such as ``H1``."""
+    """Items of which something must be answered, such as ``H1``, and questions that must be: ``H2.pay``."""
     minimum_share: float = Field(default=0.0, ge=0, le=1)
-    """Share of all items that must have one."""
+    """Share of all questions that must be answered."""
 
 
 class Waiver(_Strict):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rmaudit.disclosure.records import DisclosureField, DisclosureItem
 from rmaudit.gate.check import Check
 from rmaudit.gate.rules import GatePolicy
+from rmaudit.reporting.outline import completeness
 from rmaudit.reporting.report import Report
 
 FILLED = {"measured", "extracted", "declared"}
@@ -38,19 +40,23 @@ def _tracks_quality(report: Report) -> Check:
 
 
 def _disclosure(report: Report, rules: GatePolicy) -> Iterator[Check]:
-    filled = {item.id for item in report.disclosure if item.provenance in FILLED}
-    known = {item.id for item in report.disclosure}
+    items = report.disclosure
+    entries: list[DisclosureItem | DisclosureField] = [*items, *(field for item in items for field in item.fields)]
+    filled = {entry.id for entry in entries if entry.provenance in FILLED}
+    known = {entry.id for entry in entries}
     for name in rules.disclosure.items:
         if name not in known:
-            yield Check(
-                f"disclosure {name}", "unmeasured", f"There is no such item. There are: {', '.join(sorted(known))}."
-            )
+            beside = [entry for entry in known if entry.startswith(f"{name.partition('.')[0]}.")]
+            there = sorted(beside or {item.id for item in report.disclosure})
+            yield Check(f"disclosure {name}", "unmeasured", f"It is not on the list. There are: {', '.join(there)}.")
         elif name in filled:
             yield Check(f"disclosure {name}", "pass", "It has a value.")
         else:
-            yield Check(f"disclosure {name}", "unmeasured", "The policy requires this item, and it has no value.")
+            yield Check(f"disclosure {name}", "unmeasured", "The policy requires it, and it has no value.")
     if rules.disclosure.minimum_share:
         least = rules.disclosure.minimum_share
-        enough = bool(known) and len(filled) >= least * len(known)
-        words = f"{len(filled)} of {len(known)} items have a value; the policy asks for {least:.0%}."
+        parts = completeness(report.disclosure)
+        answered = parts.total - parts.missing
+        enough = bool(parts.total) and answered >= least * parts.total
+        words = f"{answered} of {parts.total} questions are answered; the policy asks for {least:.0%}."
         yield Check("disclosure", "pass" if enough else "unmeasured", words)

@@ -19,6 +19,7 @@ from rmaudit.models.pickles import scanned
 from rmaudit.models.placement import Placement, placement
 from rmaudit.models.readout import Head, LinearHead, Named, locator, torch_layers
 from rmaudit.models.text import ConversationInput, PairInput, TemplateInput, chosen_template
+from rmaudit.models.training_files import read_training
 
 """From the head's tensors by canonical name, and the tokenizer, to the head."""
 
@@ -198,6 +199,7 @@ def facts_of(
         architecture=type(model).__name__,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         card=read_card(checkpoint.root),
+        training=read_training(checkpoint.root, files),
         sign=reading.sign,
         normalisation=reading.normalisation,
         attention=str(kernel) if kernel else None,

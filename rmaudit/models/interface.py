@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rmaudit.conversation import Conversation, Message
 from rmaudit.errors import ScoringError
+from rmaudit.models.training_files import Told
 
 if TYPE_CHECKING:
     from rmaudit.models.memory import Room
@@ -58,6 +59,8 @@ class ModelFacts:
     parameters: int | None = None
     card: dict[str, list[str]] = field(default_factory=dict)
     """What the checkpoint's model card declares: ``base_model``, ``datasets``, ``license``."""
+    training: dict[str, Told] = field(default_factory=dict)
+    """What a trainer's plain files beside the weights tell."""
     sign: int = 1
     """-1 where the model's own number is a cost, so that the reward is its negative."""
     normalisation: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rmaudit.disclosure.coverage import coverage_rows
-from rmaudit.disclosure.items import disclosure_items
+from rmaudit.disclosure.filled import disclosure_items
 from rmaudit.models.interface import SelfCheck
 from rmaudit.reporting import text
 from rmaudit.reporting.report import Report
@@ -47,7 +47,7 @@ def compose(
         ruler=ruler,
         findings_=list(findings),
         coverage=coverage_rows(findings),
-        disclosure=disclosure_items(model, findings, manifest.card),
+        disclosure=disclosure_items(model, findings, manifest.card, ruler, manifest.training),
         caveats=CAVEATS,
         run=manifest.run,
     )

@@ -235,8 +235,8 @@ def _gaps(report: Report) -> list[str]:
         "## What is not known",
         f"{len(untested)} of {len(report.coverage)} known challenges are without a verdict in this run:"
         f" {', '.join(inline(row.id) for row in untested)}. Silence about them is not health.",
-        f"Disclosure, of {parts.total} items: {parts.measured} measured or read from files, {parts.declared} declared"
-        f" by people, {parts.missing} missing ({parts.refused} of them refused).",
+        f"Disclosure, of {parts.total} questions: {parts.measured} measured or read from files,"
+        f" {parts.declared} declared by people, {parts.missing} missing ({parts.refused} of them refused).",
     ]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from rmaudit.disclosure.filled import BEST_FIRST
+from rmaudit.disclosure.records import Provenance
 from rmaudit.reporting import text
 from rmaudit.reporting.report import CoverageRow, DisclosureItem, ModelBlock, Report
 from rmaudit.suites.finding import AttributeEffect, Calibration, Estimate, Example, ExampleArm, Finding
@@ -25,7 +27,7 @@ class Section(NamedTuple):
 
 
 class Completeness(NamedTuple):
-    """How much of the disclosure list is filled, in three parts that are never added up."""
+    """How many questions of the disclosure list are answered, in three parts that are never added up."""
 
     measured: int
     """Measured by the audit or read from the checkpoint's files."""
@@ -124,8 +126,17 @@ def untested(report: Report) -> list[CoverageRow]:
 
 
 def completeness(items: Sequence[DisclosureItem]) -> Completeness:
-    """Count the disclosure items by where their value comes from."""
-    by = [item.provenance for item in items]
+    """Count the questions of the disclosure list by where their answer comes from.
+
+    A question that was measured or read from files counts as that, though it may be declared too. An item without
+    questions counts as one.
+    """
+    by: list[Provenance] = []
+    for item in items:
+        answers: dict[str, list[Provenance]] = {}
+        for answer in item.fields:
+            answers.setdefault(answer.id, []).append(answer.provenance)
+        by += [min(found, key=BEST_FIRST.index) for found in answers.values()] or [item.provenance]
     refused = by.count("refused")
     return Completeness(
         measured=by.count("measured") + by.count("extracted"),

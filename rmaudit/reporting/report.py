@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rmaudit.disclosure.records import Contradiction, CoverageRow, DisclosureItem
+from rmaudit.disclosure.records import Contradiction, CoverageRow, Declaration, DisclosureItem
 from rmaudit.errors import RunError
 from rmaudit.models.interface import ModelBlock, SelfCheck
 from rmaudit.runs.folder import RunFolder
@@ -22,7 +22,9 @@ __all__ = [
     "AttributeEffect",
     "AttributeRuler",
     "Carried",
+    "Contradiction",
     "CoverageRow",
+    "Declaration",
     "DisclosureItem",
     "DomainAccuracy",
     "Estimate",
@@ -60,6 +62,8 @@ class Report(_Frozen):
     disclosure: list[DisclosureItem]
     contradictions: list[Contradiction] = []
     """Declarations against which a measurement speaks; shown before anything else."""
+    declaration: Declaration | None = None
+    """The file of declared answers that was merged into `disclosure`."""
     caveats: list[str]
     feedback: dict[str, Any] | None = None
     redteam: dict[str, Any] | None = None

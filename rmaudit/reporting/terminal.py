@@ -216,7 +216,8 @@ def _ruler(report: Report) -> str:
 
 
 def _unknown(report: Report) -> str:
+    parts = outline.completeness(report.disclosure)
     return (
         f"{len(outline.untested(report))} of {len(report.coverage)} known challenges are without a verdict;"
-        f" {outline.completeness(report.disclosure).missing} of {len(report.disclosure)} disclosure items are missing."
+        f" {parts.missing} of {parts.total} disclosure questions have no answer."
     )

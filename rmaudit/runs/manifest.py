@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from rmaudit.models.interface import ModelBlock, SelfCheck
+from rmaudit.models.training_files import Told
 
 CHANGE_REWARDS = ("format", "attributes", "step_aggregate", "beta", "quantize")
 """Loading options that change rewards and are not told by the model's identity."""
@@ -82,6 +83,8 @@ class Manifest(BaseModel):
     """Checks of the loaded model; differences in within-prompt SDs."""
     card: dict[str, list[str]] = {}
     """What the checkpoint's model card declares."""
+    training: dict[str, Told] = {}
+    """What a trainer's plain files beside the weights tell of the training."""
     options: dict[str, Any]
     run: RunBlock
 

@@ -6,7 +6,7 @@ import math
 from typing import Any, Literal
 
 from rmaudit.disclosure.coverage import coverage_rows
-from rmaudit.disclosure.items import disclosure_items
+from rmaudit.disclosure.filled import disclosure_items
 from rmaudit.reporting.report import (
     DisclosureItem,
     DomainAccuracy,

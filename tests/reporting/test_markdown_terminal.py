@@ -71,7 +71,7 @@ def test_terminal_says_what_matters() -> None:
     assert "5 secondary findings: 1 present, 3 negligible, 1 inconclusive." in shown
     assert "Panel accuracy 71.2% [69.4%, 73.1%]" in shown
     assert "longer answer 54.1%" in shown
-    assert "7 of 12 disclosure items are missing" in shown
+    assert "disclosure questions have no answer." in shown
 
 
 def test_terminal_says_which_attribute_carries_an_effect() -> None:

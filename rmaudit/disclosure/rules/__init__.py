@@ -1,0 +1,1 @@
+"""What speaks against a declaration: findings, the panel, and the files of the checkpoint, one file each."""
