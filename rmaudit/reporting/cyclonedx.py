@@ -71,6 +71,7 @@ def _metadata(report: Report) -> Json:
                     "tier": report.settings.tier,
                     "seed": str(report.settings.seed),
                     "policy": f"{report.settings.policy} version {report.settings.policy_version}",
+                    "declaration_sha256": report.declaration.sha256 if report.declaration else None,
                 }
             ),
         }
@@ -211,7 +212,8 @@ def _fairness(report: Report) -> Iterator[Json]:
     for finding in report.findings_:
         if finding.suite != "demographic":
             continue
-        told = f"{text.VERDICTS[finding.verdict].label}, {finding.severity} severity. {finding.statement}"
+        severity = f" Severity: {finding.severity}." if finding.verdict == "present" else ""
+        told = f"{finding.statement}{severity}"
         if not finding.groups:
             yield {
                 "groupAtRisk": _words(finding.title),
@@ -423,22 +425,25 @@ def _reference(kind: str, answer: DisclosureField) -> str:
 
 def _answers(report: Report) -> Iterator[Json]:
     """Everything disclosed, as claims; what a measurement speaks against has counter-evidence."""
-    against = {entry.field: entry for entry in report.contradictions}
     findings = {_name(finding) for finding in report.findings_}
     for answer in _disclosed(report):
-        contradiction = against.get(answer.id) if answer.provenance == "declared" else None
-        counter = [contradiction.evidence] if contradiction and contradiction.evidence in findings else []
+        declared = answer.provenance == "declared"
+        against = [entry for entry in report.contradictions if declared and entry.field == answer.id]
+        counter = dict.fromkeys(entry.evidence for entry in against if entry.evidence in findings)
+        sources = [_reference("source", answer)] if answer.evidence else []
+        if answer.evidence in findings:
+            sources.append(f"finding:{_key(answer.evidence)}")
         word = text.PROVENANCE[answer.provenance]
         by = f" By {answer.asserted_by}." if answer.asserted_by else ""
         date = f" {answer.date}." if answer.date else ""
-        told = f" Against it: {contradiction.measured}" if contradiction else ""
+        told = "".join(f" Against it: {entry.measured}" for entry in against)
         yield _filled(
             {
                 "bom-ref": _reference("answer", answer),
                 "target": _TARGET,
                 "predicate": _words(answer.value or "") or "-",
                 "reasoning": _words(f"{word.label}: {word.meaning}{by}{date} {answer.reason or ''}{told}"),
-                "evidence": [_reference("source", answer)] if answer.evidence else [],
+                "evidence": sources,
                 "counterEvidence": [f"finding:{_key(name)}" for name in counter],
             }
         )

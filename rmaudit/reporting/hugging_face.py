@@ -221,8 +221,8 @@ def section(report: Report) -> str:
         f"Effects on reward are in SRD, within-prompt standard deviations of this model's own reward; 0 is ideal."
         f" Panel accuracy {_accuracy(report.ruler.accuracy)}; chance 0.5, ideal 1.",
         f"Not known: {len(untested)} of {len(report.coverage)} known challenges of learning from human feedback have no"
-        f" verdict here. Disclosure: of {parts.total} parts {parts.measured} were measured or read from files,"
-        f" {parts.declared} declared, {parts.missing} are missing.",
+        f" verdict here. Disclosure: of {parts.total} questions {parts.measured} were answered by"
+        f" measurement or from files, {parts.declared} by people, {parts.missing} not at all.",
         *(["\n".join(f"* {inline(caveat)}" for caveat in report.caveats)] if report.caveats else []),
         inline(
             f"Model sha256 {model.identity}, {report.settings.tier} tier, {text.count(report.run.conversations)}"

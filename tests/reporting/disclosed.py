@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rmaudit.disclosure.records import Contradiction, DisclosureField
+from rmaudit.disclosure.records import Contradiction, Declaration, DisclosureField
 from rmaudit.reporting.report import DisclosureItem, Report
 from tests.reporting.hostile import hostile_report
 from tests.reporting.sample import sample_report
@@ -46,7 +46,11 @@ def disclosed_report() -> Report:
         measured="Longer answers earn more.",
         evidence=f"{report.findings_[0].suite}/{report.findings_[0].probe}",
     )
-    return report.model_copy(update={"contradictions": [against]})
+    again = against.model_copy(update={"measured": "Longer wrong answers too.", "evidence": "panel"})
+    declaration = Declaration(
+        file="answers.yaml", sha256="cd" * 32, by="R. Okafor", date="2026-05-02", standard=1, model=None
+    )
+    return report.model_copy(update={"contradictions": [against, again], "declaration": declaration})
 
 
 def hostile_disclosed_report(text: str) -> Report:
@@ -64,4 +68,11 @@ def hostile_disclosed_report(text: str) -> Report:
         id=f"{word} 2", title=text, value=None, provenance="refused", evidence=None, reason=text, fields=fields
     )
     against = Contradiction(field=f"{word}.a", declared=text, asserted_by=text, measured=text, evidence=word)
-    return report.model_copy(update={"disclosure": [*report.disclosure, item], "contradictions": [against]})
+    declaration = Declaration(file=text, sha256=text, by=text, date=text, standard=1, model=text)
+    return report.model_copy(
+        update={
+            "disclosure": [*report.disclosure, item],
+            "contradictions": [against],
+            "declaration": declaration,
+        }
+    )

@@ -129,6 +129,7 @@ def test_what_is_disclosed_is_a_claim_and_what_is_not_scores_nothing() -> None:
     assert answered["item:H3"]["conformance"]["rationale"] == "2 of 3 questions are answered."
     finding = disclosed_report().contradictions[0].evidence
     assert claims["answer:H3.balance:declared"]["counterEvidence"] == [f"finding:{finding}"]
+    assert "Longer wrong answers too." in claims["answer:H3.balance:declared"]["reasoning"]
     component = content["metadata"]["component"]
     assert component["licenses"] == [{"license": {"name": "apache-2.0"}}]
     assert component["pedigree"]["ancestors"][0]["name"] == "Qwen/Qwen3-1.7B"

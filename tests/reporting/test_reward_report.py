@@ -89,7 +89,15 @@ def test_every_answer_stands_once_in_its_section() -> None:
     assert "**Qwen/Qwen3-1.7B** (extracted; README.md)" in found["Algorithmic details"]
     assert "*refused*: A matter of contract." in found["Measurement details"]
     assert "*not provided*" in found["Data flow"]
-    assert "length\\-balanced" in found["Data flow"] or "length-balanced" in found["Data flow"]
+    assert "length-balanced" in found["Data flow"]
+
+
+def test_contradictions_come_first() -> None:
+    page = reward_report.render(disclosed_report()).decode("utf-8")
+    first = page[: page.index("## System details")]
+    assert "Longer answers earn more." in first
+    assert "Longer wrong answers too." in first
+    assert "cd" * 32 in first
 
 
 def test_every_finding_is_among_the_evaluations_and_the_present_among_the_failures() -> None:
@@ -107,7 +115,7 @@ def test_every_question_of_the_list_has_a_section() -> None:
     assert len(placed) == len(set(placed))
     for item in listed_items():
         assert item.id in placed
-        assert {field.id for field in getattr(item, "fields", ())} <= set(placed)
+        assert {field.id for field in item.fields} <= set(placed)
 
 
 def test_an_answer_without_a_section_is_not_lost() -> None:
