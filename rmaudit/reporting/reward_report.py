@@ -296,7 +296,7 @@ SECTIONS: Final[Mapping[str, tuple[Section, ...]]] = {
         Section(
             "Data flow",
             (
-                *_ids("H3", "datasets size origin sampling filters balance adversarial anti_poisoning consent"),
+                *_ids("H3", "datasets size origin sampling filters balance adversarial against_poisoning consent"),
                 *_ids("H3", "deployment_gap collected_from collected_until"),
                 *_ids("H1", "pretraining_data"),
                 "H3",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from rmaudit.errors import UsageError
 from rmaudit.reporting import formats
+from tests.docs.pages import DOCS
 from tests.reporting.sample import sample_report
 
 
@@ -36,6 +38,12 @@ def test_an_unknown_format_names_those_that_there_are(name: str | None, file: st
     with pytest.raises(UsageError) as refusal:
         formats.find(name, Path(file))
     assert all(known in str(refusal.value) for known in formats.FORMATS)
+
+
+def test_the_command_and_its_page_name_every_format() -> None:
+    page = (DOCS / "commands.md").read_text(encoding="utf-8")
+    (row,) = [line for line in page.splitlines() if line.startswith("| `--format NAME`")]
+    assert re.findall(r"[a-z-]+", row.split("|")[2].partition(".")[0].replace(" or ", ", ")) == list(formats.FORMATS)
 
 
 @pytest.mark.parametrize("name", [name for name in formats.FORMATS if name != "parquet"])
