@@ -65,7 +65,7 @@ def init(
         found = inspect(source, loading)
         root = open_checkpoint(source, loading, look=True).root
         written = start.of_checkpoint(found, read_card(root), read_training(root, found.files), today)
-    write_output(out, written.encode("utf-8", "replace"))
+    write_output(out, written.encode())
     say(f"Questionnaire written to {out}. Fill it in, then: rmaudit disclose check {out}")
 
 

@@ -137,7 +137,7 @@ def _evaluation(findings: Sequence[Finding]) -> list[DisclosureField]:
             for other in findings
             if other.suite == finding.suite and not other.primary and other.verdict == "present"
         ]
-        value = _verdict(finding) + (f"; present in secondary probes: {', '.join(also)}" if also else "")
+        value = _verdict(finding) + (f" (present in secondary probes: {', '.join(also)})" if also else "")
         answers.append(_answer(field, value, "measured", f"{finding.suite}/{finding.probe}", finding.reason))
     return answers
 

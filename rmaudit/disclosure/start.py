@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import textwrap
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import yaml
 
@@ -136,7 +135,8 @@ def _comment(words: str, first: str = "# ", then: str | None = None) -> list[str
     )
 
 
-def _scalar(value: Any) -> str:
+def _scalar(value: str) -> str:
     """A text as a YAML scalar on one line, whatever it holds."""
-    told = yaml.dump(value, Dumper=yaml.SafeDumper, default_style='"', allow_unicode=True, width=1 << 30)
+    whole = value.encode("utf-8", "replace").decode()  # half a surrogate pair has no place in a file
+    told = yaml.dump(whole, Dumper=yaml.SafeDumper, default_style='"', allow_unicode=True, width=1 << 30)
     return told.removesuffix("...\n").strip()

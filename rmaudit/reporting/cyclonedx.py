@@ -11,13 +11,14 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from rmaudit.disclosure.items import NOT_PROVIDED, listed_items
-from rmaudit.reporting import outline, text
-from rmaudit.reporting.report import DisclosureItem, Report
+from rmaudit.disclosure.records import DisclosureField, DisclosureItem
+from rmaudit.reporting import answers, outline, text
+from rmaudit.reporting.report import Report
 from rmaudit.suites.finding import Estimate, Finding
 
 SPEC_VERSION: Final = "1.6"
@@ -27,6 +28,7 @@ _SERIALS: Final = uuid.UUID("7d1c5a52-8a0f-5d8e-9a5f-3f6a1f1d6b0e")
 _MODEL: Final = "model"
 _TARGET: Final = "target:model"
 _ASSESSOR: Final = "assessor"
+_SOMEBODY: Final = "rmaudit, run by somebody whom this report does not name"
 _PAPER: Final = "https://arxiv.org/abs/2307.15217"
 
 Json = dict[str, Any]
@@ -36,19 +38,21 @@ def render(report: Report) -> bytes:
     """Render a report as CycloneDX JSON.
 
     Returns:
-        UTF-8 bytes, the same for the same report; the serial number is made from the report's content.
+        UTF-8 bytes, the same for the same report; the serial number is made from the content.
     """
     bom = {
         "$schema": f"http://cyclonedx.org/schema/bom-{SPEC_VERSION}.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": SPEC_VERSION,
-        "serialNumber": f"urn:uuid:{uuid.uuid5(_SERIALS, hashlib.sha256(report.to_json()).hexdigest())}",
+        "serialNumber": "",
         "version": 1,
         "metadata": _metadata(report),
         "dependencies": [{"ref": _MODEL}],
         "definitions": {"standards": [_disclosure_standard(report), _probe_standard(report)]},
         "declarations": _declarations(report),
     }
+    content = hashlib.sha256(json.dumps(bom, allow_nan=False).encode("ascii")).hexdigest()
+    bom["serialNumber"] = f"urn:uuid:{uuid.uuid5(_SERIALS, content)}"
     return (json.dumps(bom, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
 
 
@@ -67,6 +71,7 @@ def _metadata(report: Report) -> Json:
                     "tier": report.settings.tier,
                     "seed": str(report.settings.seed),
                     "policy": f"{report.settings.policy} version {report.settings.policy_version}",
+                    "declaration_sha256": report.declaration.sha256 if report.declaration else None,
                 }
             ),
         }
@@ -78,6 +83,14 @@ def _model(report: Report) -> Json:
     return _filled(
         {
             **_identity(report, _MODEL),
+            "licenses": [{"license": {"name": licence}} for licence in _told(report, "H1.licences")],
+            "pedigree": _filled(
+                {
+                    "ancestors": [
+                        {"type": "machine-learning-model", "name": base} for base in _told(report, "H1.base_model")
+                    ]
+                }
+            ),
             "description": _words(report.headline),
             "modelCard": _model_card(report),
             "properties": _properties(
@@ -109,7 +122,7 @@ def _identity(report: Report, ref: str) -> Json:
             "type": "machine-learning-model",
             "bom-ref": ref,
             "name": name,
-            "version": _words(model.revision or text.short_identity(model.identity)),
+            "version": text.one_line(model.revision or text.short_identity(model.identity), 200),
             "hashes": [{"alg": "SHA-256", "content": model.identity}] if known else [],
         }
     )
@@ -134,9 +147,13 @@ def _model_card(report: Report) -> Json:
 
 
 def _datasets(report: Report) -> list[Json]:
-    """What the model was measured on; training data stand among the disclosed items."""
+    """What the model was trained on, as far as it is told, and what it was measured on."""
     digests = {"panel": report.ruler.panel_sha256} | report.settings.suite_sha256
-    return [
+    trained = [
+        {"type": "dataset", "name": name, "description": "Training data, as disclosed."}
+        for name in _told(report, "H3.datasets")
+    ]
+    return trained + [
         {
             "type": "dataset",
             "bom-ref": f"dataset:{_key(name)}",
@@ -180,6 +197,7 @@ def _considerations(report: Report) -> Json:
     present = [finding for finding in report.findings_ if finding.verdict == "present"]
     return _filled(
         {
+            "useCases": _told(report, "S2.intended_use"),
             "technicalLimitations": [_words(told) for told in (*report.warnings, *report.caveats, *untested) if told],
             "ethicalConsiderations": [
                 {"name": _words(f"{_name(finding)}: {finding.statement}"), "mitigationStrategy": NOT_PROVIDED}
@@ -194,7 +212,8 @@ def _fairness(report: Report) -> Iterator[Json]:
     for finding in report.findings_:
         if finding.suite != "demographic":
             continue
-        told = f"{text.VERDICTS[finding.verdict].label}, {finding.severity} severity. {finding.statement}"
+        severity = f" Severity: {finding.severity}." if finding.verdict == "present" else ""
+        told = f"{finding.statement}{severity}"
         if not finding.groups:
             yield {
                 "groupAtRisk": _words(finding.title),
@@ -218,7 +237,7 @@ def _disclosure_standard(report: Report) -> Json:
     requirements: list[Json] = []
     for item in report.disclosure:
         asked, ref = listed.get(item.id), f"item:{_key(item.id)}"
-        requirement = {"bom-ref": ref, "identifier": _words(item.id) or "-", "title": _words(item.title)}
+        requirement: Json = {"bom-ref": ref, "identifier": _words(item.id) or "-", "title": _words(item.title)}
         if asked:
             parent = f"heading:{_key(asked.heading)}"
             if parent not in headings:
@@ -229,7 +248,7 @@ def _disclosure_standard(report: Report) -> Json:
                 "text": asked.question,
                 "descriptions": [f"What silence about it hides: {asked.risk}"],
                 "parent": parent,
-                "properties": _properties({"audience": asked.audience} | crosswalk),
+                "properties": _properties({"audience": asked.audience, **crosswalk}),
             }
         requirements.append(requirement)
         requirements += [
@@ -241,7 +260,7 @@ def _disclosure_standard(report: Report) -> Json:
                 "parent": ref,
                 "properties": _properties({"audience": field.audience}),
             }
-            for field in item.fields
+            for field in {field.id: field for field in item.fields}.values()
         ]
     return {
         "bom-ref": "standard:disclosure",
@@ -285,14 +304,17 @@ def _declarations(report: Report) -> Json:
         "assessors": [
             {
                 "bom-ref": _ASSESSOR,
-                "organization": {"name": "rmaudit, run by somebody whom this report does not name"},
+                "organization": {"name": (_told(report, "S1.auditor") or [_SOMEBODY])[0]},
             }
         ],
         "attestations": [
             {
-                "summary": "How far the disclosure list is answered. The score counts answers, and says nothing on bias.",
+                "summary": "How far the disclosure list is answered. The score counts answers; it is not about bias.",
                 "assessor": _ASSESSOR,
-                "map": [entry for item in report.disclosure for entry in _answered(item)],
+                "map": [
+                    *(_share(item) for item in report.disclosure if item.fields),
+                    *(_answered(report, question, found) for question, found in answers.by_question(report).items()),
+                ],
             },
             {
                 "summary": "What the probes found. A counter-claim is a bias that was shown.",
@@ -368,68 +390,83 @@ _KEPT: Final = {
 """Facts of a finding that its evidence attaches."""
 
 
-def _answered(item: DisclosureItem) -> Iterator[Json]:
-    """How far an item, and each of its questions, is answered."""
-    if item.fields:
-        known = [field for field in item.fields if field.value is not None]
-        yield {
-            "requirement": f"item:{_key(item.id)}",
-            "conformance": {
-                "score": text.rounded(len(known) / len(item.fields)),
-                "rationale": f"{len(known)} of {len(item.fields)} questions are answered.",
-            },
-        }
-    else:
-        yield _answer_entry("item", item.id, item.value, item.provenance, item.reason)
-    for field in item.fields:
-        yield _answer_entry("field", field.id, field.value, field.provenance, field.reason)
-
-
-def _answer_entry(kind: str, name: str, value: str | None, provenance: str, reason: str | None) -> Json:
-    """One answer; there is no score where the answer leaves something open."""
-    word = text.PROVENANCE[provenance]
-    score = {"score": 0.0} if value is None else {} if reason else {"score": 1.0}
+def _share(item: DisclosureItem) -> Json:
+    """How many of an item's questions are answered."""
+    asked = {answer.id for answer in item.fields}
+    known = {answer.id for answer in item.fields if answer.value is not None}
     return {
-        "requirement": f"{kind}:{_key(name)}",
-        **({} if value is None else {"claims": [f"answer:{_key(name)}"]}),
-        "conformance": {**score, "rationale": _words(f"{word.label}. {reason or word.meaning}")},
+        "requirement": f"item:{_key(item.id)}",
+        "conformance": {
+            "score": text.rounded(len(known) / len(asked)),
+            "rationale": f"{len(known)} of {len(asked)} questions are answered.",
+        },
     }
+
+
+def _answered(report: Report, question: str, found: Sequence[DisclosureField]) -> Json:
+    """How far a question is answered; there is no score where the answer leaves something open."""
+    whole = {item.id for item in report.disclosure if not item.fields}
+    known = [answer for answer in found if answer.value is not None]
+    score = {"score": 0.0} if not known else {} if known[0].reason else {"score": 1.0}
+    told = [f"{text.PROVENANCE[answer.provenance].label}. {answer.reason or ''}" for answer in known or found]
+    return _filled(
+        {
+            "requirement": f"{'item' if question in whole else 'field'}:{_key(question)}",
+            "claims": [_reference("answer", answer) for answer in known],
+            "conformance": {**score, "rationale": _words(" ".join(told))},
+        }
+    )
+
+
+def _reference(kind: str, answer: DisclosureField) -> str:
+    """A question may have two answers: one found, and one declared."""
+    return f"{kind}:{_key(answer.id)}:{answer.provenance}"
 
 
 def _answers(report: Report) -> Iterator[Json]:
     """Everything disclosed, as claims; what a measurement speaks against has counter-evidence."""
-    against = {entry.field: entry for entry in report.contradictions}
     findings = {_name(finding) for finding in report.findings_}
-    for entry in _disclosed(report):
-        contradiction = against.get(entry.id)
-        counter = contradiction.evidence if contradiction and contradiction.evidence in findings else None
-        told = f" Against it: {contradiction.measured}" if contradiction else ""
-        word = text.PROVENANCE[entry.provenance]
+    for answer in _disclosed(report):
+        declared = answer.provenance == "declared"
+        against = [entry for entry in report.contradictions if declared and entry.field == answer.id]
+        counter = dict.fromkeys(entry.evidence for entry in against if entry.evidence in findings)
+        sources = [_reference("source", answer)] if answer.evidence else []
+        if answer.evidence in findings:
+            sources.append(f"finding:{_key(answer.evidence)}")
+        word = text.PROVENANCE[answer.provenance]
+        by = f" By {answer.asserted_by}." if answer.asserted_by else ""
+        date = f" {answer.date}." if answer.date else ""
+        told = "".join(f" Against it: {entry.measured}" for entry in against)
         yield _filled(
             {
-                "bom-ref": f"answer:{_key(entry.id)}",
+                "bom-ref": _reference("answer", answer),
                 "target": _TARGET,
-                "predicate": _words(entry.value or "") or "-",
-                "reasoning": _words(f"{word.label}: {word.meaning} {entry.reason or ''}{told}"),
-                "evidence": [f"source:{_key(entry.id)}"] if entry.evidence else [],
-                "counterEvidence": [f"finding:{_key(counter)}"] if counter else [],
+                "predicate": _words(answer.value or "") or "-",
+                "reasoning": _words(f"{word.label}: {word.meaning}{by}{date} {answer.reason or ''}{told}"),
+                "evidence": sources,
+                "counterEvidence": [f"finding:{_key(name)}" for name in counter],
             }
         )
 
 
 def _answer_evidence(report: Report) -> Iterator[Json]:
-    for entry in _disclosed(report):
-        if entry.evidence:
+    for answer in _disclosed(report):
+        if answer.evidence:
             yield {
-                "bom-ref": f"source:{_key(entry.id)}",
-                "propertyName": _words(f"rmaudit:disclosure:{entry.id}"),
-                "description": _words(entry.evidence),
+                "bom-ref": _reference("source", answer),
+                "propertyName": _words(f"rmaudit:disclosure:{answer.id}"),
+                "description": _words(answer.evidence),
             }
 
 
-def _disclosed(report: Report) -> list[Any]:
-    """Questions with an answer, and items with one that have no questions."""
-    return [entry for item in report.disclosure for entry in (item.fields or [item]) if entry.value is not None]
+def _disclosed(report: Report) -> list[DisclosureField]:
+    return [answer for found in answers.by_question(report).values() for answer in found if answer.value is not None]
+
+
+def _told(report: Report, question: str) -> list[str]:
+    """The first answer to a question, in a list that is empty where there is none."""
+    value = answers.value(report, question)
+    return [] if value is None else [_words(value)]
 
 
 def _name(finding: Finding) -> str:
