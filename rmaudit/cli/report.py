@@ -46,6 +46,7 @@ def report(
     from rmaudit.reporting import formats
     from rmaudit.reporting.report import Report
 
+    chosen = formats.find(format, out)
     if disclosure is None:
         made = Report.load(run)
     else:
@@ -53,6 +54,5 @@ def report(
         from rmaudit.disclosure.questionnaire import read_disclosure
 
         made = disclosed(run_report(run), read_disclosure(disclosure))
-    chosen = formats.find(format, out)
     for path in formats.write(made, chosen, out, audience):
         say(f"Written to {path}.")

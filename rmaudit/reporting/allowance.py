@@ -9,8 +9,14 @@ from rmaudit.reporting.outline import MOST_EXAMPLES
 from rmaudit.reporting.text import SHOWN_CHARACTERS
 from rmaudit.suites.finding import Example, Finding
 
-BUDGET: Final = 700_000
-"""Characters of examples in one document, about; markup comes on top."""
+PAGE: Final = 4_300_000
+"""Characters of a page that is still fit for mail and opens at once, about."""
+
+FINDING: Final = 13_500
+"""Characters that the numbers, plots and method of one finding take, about."""
+
+TEXT: Final = 300
+"""Characters around one text of an example, about."""
 
 
 class Allowance(NamedTuple):
@@ -49,12 +55,13 @@ LADDER: Final = tuple(
 
 def allowance(findings: Sequence[Finding]) -> Allowance:
     """The largest allowance with which all examples fit, or else the smallest."""
-    return next((step for step in LADDER if _characters(findings, step) <= BUDGET), LADDER[-1])
+    room = PAGE - FINDING * len(findings)
+    return next((step for step in LADDER if _characters(findings, step) <= room), LADDER[-1])
 
 
 def _characters(findings: Sequence[Finding], step: Allowance) -> int:
     return sum(
-        min(len(text), step.characters)
+        TEXT + min(len(text), step.characters)
         for finding in findings
         for example in step.shown(finding)
         for text in (example.prompt, *(arm.response for arm in example.arms))

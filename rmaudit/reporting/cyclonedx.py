@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from rmaudit.disclosure.items import NOT_PROVIDED, listed_items
-from rmaudit.disclosure.records import DisclosureField
+from rmaudit.disclosure.records import DisclosureField, DisclosureItem
 from rmaudit.reporting import answers, outline, text
 from rmaudit.reporting.report import Report
 from rmaudit.suites.finding import Estimate, Finding
@@ -38,19 +38,21 @@ def render(report: Report) -> bytes:
     """Render a report as CycloneDX JSON.
 
     Returns:
-        UTF-8 bytes, the same for the same report; the serial number is made from the report's content.
+        UTF-8 bytes, the same for the same report; the serial number is made from the content.
     """
     bom = {
         "$schema": f"http://cyclonedx.org/schema/bom-{SPEC_VERSION}.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": SPEC_VERSION,
-        "serialNumber": f"urn:uuid:{uuid.uuid5(_SERIALS, hashlib.sha256(report.to_json()).hexdigest())}",
+        "serialNumber": "",
         "version": 1,
         "metadata": _metadata(report),
         "dependencies": [{"ref": _MODEL}],
         "definitions": {"standards": [_disclosure_standard(report), _probe_standard(report)]},
         "declarations": _declarations(report),
     }
+    content = hashlib.sha256(json.dumps(bom, allow_nan=False).encode("ascii")).hexdigest()
+    bom["serialNumber"] = f"urn:uuid:{uuid.uuid5(_SERIALS, content)}"
     return (json.dumps(bom, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
 
 
@@ -69,6 +71,7 @@ def _metadata(report: Report) -> Json:
                     "tier": report.settings.tier,
                     "seed": str(report.settings.seed),
                     "policy": f"{report.settings.policy} version {report.settings.policy_version}",
+                    "declaration_sha256": report.declaration.sha256 if report.declaration else None,
                 }
             ),
         }
@@ -119,7 +122,7 @@ def _identity(report: Report, ref: str) -> Json:
             "type": "machine-learning-model",
             "bom-ref": ref,
             "name": name,
-            "version": _words(model.revision or text.short_identity(model.identity)),
+            "version": text.one_line(model.revision or text.short_identity(model.identity), 200),
             "hashes": [{"alg": "SHA-256", "content": model.identity}] if known else [],
         }
     )
@@ -209,7 +212,8 @@ def _fairness(report: Report) -> Iterator[Json]:
     for finding in report.findings_:
         if finding.suite != "demographic":
             continue
-        told = f"{text.VERDICTS[finding.verdict].label}, {finding.severity} severity. {finding.statement}"
+        severity = f" Severity: {finding.severity}." if finding.verdict == "present" else ""
+        told = f"{finding.statement}{severity}"
         if not finding.groups:
             yield {
                 "groupAtRisk": _words(finding.title),
@@ -233,7 +237,7 @@ def _disclosure_standard(report: Report) -> Json:
     requirements: list[Json] = []
     for item in report.disclosure:
         asked, ref = listed.get(item.id), f"item:{_key(item.id)}"
-        requirement = {"bom-ref": ref, "identifier": _words(item.id) or "-", "title": _words(item.title)}
+        requirement: Json = {"bom-ref": ref, "identifier": _words(item.id) or "-", "title": _words(item.title)}
         if asked:
             parent = f"heading:{_key(asked.heading)}"
             if parent not in headings:
@@ -244,7 +248,7 @@ def _disclosure_standard(report: Report) -> Json:
                 "text": asked.question,
                 "descriptions": [f"What silence about it hides: {asked.risk}"],
                 "parent": parent,
-                "properties": _properties({"audience": asked.audience} | crosswalk),
+                "properties": _properties({"audience": asked.audience, **crosswalk}),
             }
         requirements.append(requirement)
         requirements += [
@@ -307,7 +311,10 @@ def _declarations(report: Report) -> Json:
             {
                 "summary": "How far the disclosure list is answered. The score counts answers; it is not about bias.",
                 "assessor": _ASSESSOR,
-                "map": [_answered(question, found) for question, found in answers.by_question(report).items()],
+                "map": [
+                    *(_share(item) for item in report.disclosure if item.fields),
+                    *(_answered(report, question, found) for question, found in answers.by_question(report).items()),
+                ],
             },
             {
                 "summary": "What the probes found. A counter-claim is a bias that was shown.",
@@ -383,22 +390,32 @@ _KEPT: Final = {
 """Facts of a finding that its evidence attaches."""
 
 
-def _answered(question: str, found: Sequence[DisclosureField]) -> Json:
+def _share(item: DisclosureItem) -> Json:
+    """How many of an item's questions are answered."""
+    asked = {answer.id for answer in item.fields}
+    known = {answer.id for answer in item.fields if answer.value is not None}
+    return {
+        "requirement": f"item:{_key(item.id)}",
+        "conformance": {
+            "score": text.rounded(len(known) / len(asked)),
+            "rationale": f"{len(known)} of {len(asked)} questions are answered.",
+        },
+    }
+
+
+def _answered(report: Report, question: str, found: Sequence[DisclosureField]) -> Json:
     """How far a question is answered; there is no score where the answer leaves something open."""
+    whole = {item.id for item in report.disclosure if not item.fields}
     known = [answer for answer in found if answer.value is not None]
     score = {"score": 0.0} if not known else {} if known[0].reason else {"score": 1.0}
     told = [f"{text.PROVENANCE[answer.provenance].label}. {answer.reason or ''}" for answer in known or found]
     return _filled(
         {
-            "requirement": _requirement(question),
+            "requirement": f"{'item' if question in whole else 'field'}:{_key(question)}",
             "claims": [_reference("answer", answer) for answer in known],
             "conformance": {**score, "rationale": _words(" ".join(told))},
         }
     )
-
-
-def _requirement(question: str) -> str:
-    return f"{'field' if '.' in question else 'item'}:{_key(question)}"
 
 
 def _reference(kind: str, answer: DisclosureField) -> str:
@@ -408,22 +425,25 @@ def _reference(kind: str, answer: DisclosureField) -> str:
 
 def _answers(report: Report) -> Iterator[Json]:
     """Everything disclosed, as claims; what a measurement speaks against has counter-evidence."""
-    against = {entry.field: entry for entry in report.contradictions}
     findings = {_name(finding) for finding in report.findings_}
     for answer in _disclosed(report):
-        contradiction = against.get(answer.id) if answer.provenance == "declared" else None
-        counter = [contradiction.evidence] if contradiction and contradiction.evidence in findings else []
+        declared = answer.provenance == "declared"
+        against = [entry for entry in report.contradictions if declared and entry.field == answer.id]
+        counter = dict.fromkeys(entry.evidence for entry in against if entry.evidence in findings)
+        sources = [_reference("source", answer)] if answer.evidence else []
+        if answer.evidence in findings:
+            sources.append(f"finding:{_key(answer.evidence)}")
         word = text.PROVENANCE[answer.provenance]
         by = f" By {answer.asserted_by}." if answer.asserted_by else ""
         date = f" {answer.date}." if answer.date else ""
-        told = f" Against it: {contradiction.measured}" if contradiction else ""
+        told = "".join(f" Against it: {entry.measured}" for entry in against)
         yield _filled(
             {
                 "bom-ref": _reference("answer", answer),
                 "target": _TARGET,
                 "predicate": _words(answer.value or "") or "-",
                 "reasoning": _words(f"{word.label}: {word.meaning}{by}{date} {answer.reason or ''}{told}"),
-                "evidence": [_reference("source", answer)] if answer.evidence else [],
+                "evidence": sources,
                 "counterEvidence": [f"finding:{_key(name)}" for name in counter],
             }
         )

@@ -84,9 +84,9 @@ def _reward_report(report: Report, out: Path, audience: Audience) -> Mapping[Pat
 FORMATS: Final[Mapping[str, Format]] = {
     entry.name: entry
     for entry in (
-        Format("html", "a page for people", (".html", ".htm"), _html, True),
-        Format("md", "Markdown", (".md", ".markdown"), _markdown, True),
-        Format("pdf", "the page, printed by a browser", (".pdf",), _pdf, True),
+        Format("html", "a page for people", (".html", ".htm"), _html, for_people=True),
+        Format("md", "Markdown", (".md", ".markdown"), _markdown, for_people=True),
+        Format("pdf", "the page, printed by a browser", (".pdf",), _pdf, for_people=True),
         Format("json", "every number", (".json",), _json),
         Format("csv", "a row a finding", (".csv",), _csv),
         Format("parquet", "a row a finding, with types", (".parquet",), _parquet),
@@ -132,7 +132,8 @@ def write(report: Report, format: Format, out: Path, audience: Audience | None =
         The files written.
 
     Raises:
-        UsageError: when the format is not for people and a reader was named, a file cannot be there, or what is there cannot be added to.
+        UsageError: when the format is not for people and a reader was named, a file cannot be there, or what is there
+            cannot be added to.
     """
     if audience is not None and not format.for_people:
         names = ", ".join(entry.name for entry in FORMATS.values() if entry.for_people)

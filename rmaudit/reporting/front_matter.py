@@ -45,7 +45,10 @@ def with_results(card: str, name: str, results: Sequence[Result], ours: Callable
     front = found[2] + line if found[2] else ""
     before = _load(front)
     changed = _edited(front, before, name, results, ours, line)
-    after = _load(changed)
+    try:
+        after = _load(changed)
+    except UsageError:
+        after = {}
     if _stripped(after, ours) != _stripped(before, ours) or _ours(after, ours) != list(results):
         raise UsageError(
             "The model card's front matter is written in a way to which results cannot be added without touching the"
@@ -53,6 +56,12 @@ def with_results(card: str, name: str, results: Sequence[Result], ours: Callable
         )
     end = changed if not found[2] else changed.removesuffix(line)
     return card[: found.start(2)] + end + card[found.end(2) :]
+
+
+def body_start(card: str) -> int:
+    """Where the text of a card begins, behind its front matter."""
+    found = _BLOCK.match(card) or _EMPTY.match(card)
+    return found.end() if found else 0
 
 
 def line_end(text: str) -> str:
@@ -88,17 +97,22 @@ def _edited(
     if key is None:
         return front + _new(name, results, line)
     if not data["model-index"]:
-        entry = _dump([{"name": name, "results": list(results)}], line).removesuffix(line)
-        return _replaced(front, key.end_mark.index + 1, index.end_mark.index, line + entry)
+        return _filled(front, key, index, _dump([{"name": name, "results": list(results)}], line))
     label, sequence = _child(index.value[0], "results")
     if label is None:
         raise UsageError("The model card's model-index has no results. Give its first entry a list of results.")
     found = data["model-index"][0]["results"]
     if not found:
-        entries = _dump(results, line, " " * label.start_mark.column).removesuffix(line)
-        return _replaced(front, label.end_mark.index + 1, sequence.end_mark.index, line + entries)
+        return _filled(front, label, sequence, _dump(results, line, " " * label.start_mark.column))
     stale = [ours(entry) for entry in found]
     return (_in_flow if sequence.flow_style else _in_block)(front, sequence.value, results, stale, line)
+
+
+def _filled(front: str, key: yaml.Node, value: yaml.Node, lines: str) -> str:
+    """Put lines below a key that has no value, or an empty one; a comment beside it stays there."""
+    front = _replaced(front, key.end_mark.index + 1, value.end_mark.index, "")
+    place = front.index("\n", key.end_mark.index) + 1
+    return _replaced(front, place, place, lines)
 
 
 def _new(name: str, results: Sequence[Result], line: str) -> str:

@@ -221,15 +221,16 @@ def section(report: Report) -> str:
         f"Effects on reward are in SRD, within-prompt standard deviations of this model's own reward; 0 is ideal."
         f" Panel accuracy {_accuracy(report.ruler.accuracy)}; chance 0.5, ideal 1.",
         f"Not known: {len(untested)} of {len(report.coverage)} known challenges of learning from human feedback have no"
-        f" verdict here. Disclosure: of {parts.total} parts {parts.measured} were measured or read from files,"
-        f" {parts.declared} declared, {parts.missing} are missing.",
+        f" verdict here. Disclosure: of {parts.total} questions {parts.measured} were answered by"
+        f" measurement or from files, {parts.declared} by people, {parts.missing} not at all.",
         *(["\n".join(f"* {inline(caveat)}" for caveat in report.caveats)] if report.caveats else []),
         inline(
             f"Model sha256 {model.identity}, {report.settings.tier} tier, {text.count(report.run.conversations)}"
             f" conversations, {report.run.finished[:10]}, rmaudit {report.run.versions.get('rmaudit', '')}."
             " To repeat the audit:"
         ),
-        fence(report.run.command),
+        # In a fence a comment's mark would count as ours.
+        inline(report.run.command) if "<!--" in report.run.command else fence(report.run.command),
         END,
     ]
     return "\n\n".join(blocks)
@@ -261,7 +262,8 @@ def _with_section(card: str, added: str) -> str:
     """Put our section in place of the one that is there, or at the end."""
     line = front_matter.line_end(card)
     added = added.replace("\n", line)
-    marks, sections = _MARK.findall(card), list(_SECTION.finditer(card))
+    body = front_matter.body_start(card)
+    marks, sections = _MARK.findall(card, body), list(_SECTION.finditer(card, body))
     if len(marks) != 2 * len(sections) or len(sections) > 1:
         raise UsageError(
             "The model card does not hold one mark '<!-- rmaudit: begin' followed by one '<!-- rmaudit: end -->'."

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rmaudit.disclosure.records import DisclosureField
+from rmaudit.disclosure.records import Declaration, DisclosureField
 from rmaudit.reporting import chapters, markdown_finding, outline, text
 from rmaudit.reporting.allowance import allowance
 from rmaudit.reporting.audience import READINGS, Audience, Reading
@@ -392,6 +392,18 @@ def _from_store(report: Report) -> str:
 _SELF_TEST_FROM_STORE = "The self-test was passed in an earlier run of the same model, and is told from the score store"
 
 
+def _declared_in(declaration: Declaration) -> str:
+    model = f"model {declaration.model}" if declaration.model else "a model that it does not name by its hash"
+    facts = [
+        f"{inline(declaration.file)}, sha256 {inline(declaration.sha256)}",
+        f"version {number(declaration.standard, 'name')} of the list",
+        f"by {inline(declaration.by)}" if declaration.by else None,
+        inline(declaration.date) if declaration.date else None,
+        f"about {inline(model)}",
+    ]
+    return f"Declaration {'; '.join(fact for fact in facts if fact)}"
+
+
 def _reproduce(report: Report) -> list[str]:
     run, settings = report.run, report.settings
     facts = [
@@ -403,6 +415,7 @@ def _reproduce(report: Report) -> list[str]:
         *([_SELF_TEST_FROM_STORE] if run.self_test_from_store else []),
         f"Tier {inline(settings.tier)}, seed {number(settings.seed, 'name')}, policy {inline(settings.policy)} version"
         f" {number(settings.policy_version, 'name')}",
+        *([_declared_in(report.declaration)] if report.declaration else []),
         *(f"Suite {inline(suite)}: sha256 {inline(digest)}" for suite, digest in settings.suite_sha256.items()),
         *(f"{inline(package)} {inline(version)}" for package, version in run.versions.items()),
     ]

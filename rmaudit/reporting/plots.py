@@ -47,7 +47,7 @@ class Scale:
     def at(self, value: float) -> float:
         """Position of a value in percent of the width; what lies beyond the axis is drawn at its end."""
         share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
-        return round(_INSET + share * (100 - 2 * _INSET), 3)
+        return round(_INSET + share * (100 - 2 * _INSET), 2)
 
     def ticks(self, most: int) -> list[float]:
         """At most about `most` round values, in order."""
@@ -265,15 +265,16 @@ def _marked(estimate: Estimate, scale: Scale, mark: str, y: str) -> list[Markup]
                 scale.at(estimate.low), scale.at(estimate.high), y=y
             )
         )
-        beyond = (-1 if estimate.low < scale.low else 0, 1 if estimate.high > scale.high else 0)
-        parts += [_end(scale.at(estimate.low), beyond[0], y), _end(scale.at(estimate.high), beyond[1], y)]
+        if estimate.low < scale.low:
+            parts.append(_placed(_onwards(-1), scale.at(estimate.low), y))
+        if estimate.high > scale.high:
+            parts.append(_placed(_onwards(1), scale.at(estimate.high), y))
     return [*parts, _placed(_SHAPES[mark], at, y)]
 
 
-def _end(at: float, beyond: int, y: str) -> Markup:
-    """A cap where the interval ends, or an arrow where it goes on beyond the axis."""
-    shape = Markup('<path class="stroke" d="M{}-4 {} 0 {} 4"/>').format(-5 * beyond, 0, -5 * beyond)
-    return _placed(shape if beyond else Markup('<path class="stroke" d="M0-4V4"/>'), at, y)
+def _onwards(side: int) -> Markup:
+    """An arrow where an interval goes on beyond the axis."""
+    return Markup('<path class="stroke" d="M{}-4 0 0 {} 4"/>').format(-5 * side, -5 * side)
 
 
 def _broken(scale: Scale, value: float) -> Markup:

@@ -34,7 +34,7 @@ def render(report: Report) -> bytes:
         UTF-8 bytes of Markdown. Texts from outside stay text.
     """
     left = dict(answers.by_question(report))
-    blocks = [f"# Reward Report: {inline(report.model.source)}", _opening(report)]
+    blocks = [f"# Reward Report: {inline(report.model.source)}", *_contradictions(report), *_opening(report)]
     for heading, sections in SECTIONS.items():
         blocks.append(f"## {heading}")
         for section in sections:
@@ -62,11 +62,28 @@ def _answer(answer: DisclosureField) -> str:
     return f"* {inline(answer.question)} **{inline(answer.value)}** ({word}{by}{date}{evidence}){reason}"
 
 
-def _opening(report: Report) -> str:
-    return (
-        f"{inline(report.headline)}\n\nIn the sections of Gilbert et al. 2022, arXiv:2204.10817. What is measured or"
-        " read from files was found by rmaudit; what is declared was stated by people and not checked."
+def _contradictions(report: Report) -> list[str]:
+    lines = [
+        f"> * {inline(entry.field)}, declared: {inline(entry.declared)}. {inline(entry.measured)}"
+        f" ({inline(entry.evidence)})"
+        for entry in report.contradictions
+    ]
+    return ["\n".join(["> **Declarations against which a measurement speaks**", ">", *lines])] if lines else []
+
+
+def _opening(report: Report) -> list[str]:
+    declaration = report.declaration
+    source = (
+        "Nobody declared anything."
+        if declaration is None
+        else f"What was declared is from {declaration.file}, sha256 {declaration.sha256}"
+        f"{f', by {declaration.by}' if declaration.by else ''}."
     )
+    return [
+        inline(report.headline),
+        "In the sections of Gilbert et al. 2022, arXiv:2204.10817. What is measured or read from files was found by"
+        f" rmaudit; what is declared was stated by people and not checked. {inline(source)}",
+    ]
 
 
 def _owner(report: Report) -> list[str]:
@@ -279,7 +296,7 @@ SECTIONS: Final[Mapping[str, tuple[Section, ...]]] = {
         Section(
             "Data flow",
             (
-                *_ids("H3", "datasets size origin sampling filters balance adversarial anti_poisoning consent"),
+                *_ids("H3", "datasets size origin sampling filters balance adversarial against_poisoning consent"),
                 *_ids("H3", "deployment_gap collected_from collected_until"),
                 *_ids("H1", "pretraining_data"),
                 "H3",

@@ -5,7 +5,6 @@ The model and the run stand in every row, so that tables of several runs can be 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, NamedTuple, Union, get_args, get_origin
 
@@ -56,7 +55,7 @@ def rows(report: Report) -> list[dict[str, Cell]]:
     Numbers are those of ``report.json``. Texts are on one line, and hold no character that acts on a program that
     shows them.
     """
-    run: Mapping[str, Cell] = {
+    run: dict[str, Cell] = {
         "model": report.model.source,
         "model_sha256": report.model.identity,
         "run": report.run.id,

@@ -407,3 +407,36 @@ def test_rendering_again(name: str, format: str | None, code: int, finished: Pat
     assert (outcome.code, outcome.out) == (0, "")
     kind = format or name.split(".")[1]
     assert (tmp_path / name).read_bytes() == (finished / f"report.{kind}").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "files"),
+    [
+        ("a.csv", None, ["a.csv"]),
+        ("a.cdx.json", None, ["a.cdx.json"]),
+        ("a.md", "reward-report", ["a.md"]),
+        (".", "hf", [".eval_results/rmaudit.yaml", "README.md"]),
+        ("card.md", "hf", [".eval_results/rmaudit.yaml", "card.md"]),
+    ],
+)
+def test_rendering_for_machines(
+    name: str, format: str | None, files: list[str], finished: Path, tmp_path: Path
+) -> None:
+    more = ["--format", format] if format else []
+    outcome = run("report", str(finished), "-o", str(tmp_path / name), *more)
+    assert (outcome.code, outcome.out) == (0, "")
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == files
+
+
+def test_a_format_that_is_not_there(finished: Path, tmp_path: Path) -> None:
+    outcome = run("report", str(finished), "-o", str(tmp_path / "a.md"), "--format", "docx")
+    check_refusal(outcome, 2, "docx", "cyclonedx")
+
+
+def test_a_damaged_card_is_left_as_it_is(finished: Path, tmp_path: Path) -> None:
+    card = tmp_path / "README.md"
+    card.write_text("---\nlicense: [mit\n---\n", encoding="utf-8")
+    outcome = run("report", str(finished), "-o", str(tmp_path), "--format", "hf")
+    check_refusal(outcome, 2, "not valid YAML")
+    assert card.read_text(encoding="utf-8") == "---\nlicense: [mit\n---\n"
+    assert list(tmp_path.iterdir()) == [card]

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from rmaudit.disclosure.records import Contradiction, DisclosureField
+from rmaudit.disclosure.records import Contradiction, Declaration, DisclosureField
 from rmaudit.reporting.report import Report
 from rmaudit.suites.finding import Detail, DetailValue, Estimate, PublishedValue
 from tests.reporting.sample import estimate, sample_report
@@ -62,6 +62,9 @@ def full_report() -> Report:
                     evidence="length/padding-ladder",
                 )
             ],
+            "declaration": Declaration(
+                file="disclosure.yaml", sha256="ef" * 32, by="A. Author", date="2026-10-02", standard=7, model="ab" * 32
+            ),
             "warnings": [
                 *report.warnings,
                 "Declared, and contradicted (H3.balance). Each doubling of length adds 0.417 SRD.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from rmaudit.disclosure.records import Contradiction, DisclosureField, Provenance
+from rmaudit.disclosure.records import Contradiction, Declaration, DisclosureField, Provenance
 from rmaudit.models.interface import SelfCheck
 from rmaudit.reporting.report import CoverageRow, DisclosureItem, DomainAccuracy, Report
 from rmaudit.suites.finding import AttributeEffect, AttributeRuler, Carried, Example, ExampleArm, Group
@@ -152,6 +152,7 @@ def hostile_report(text: str) -> Report:
                     ],
                 ),
             ],
+            "declaration": Declaration(file=text, sha256=text, by=text, date=text, standard=1, model=text),
             "contradictions": [
                 Contradiction(field=word, declared=text, asserted_by=text, measured=text, evidence=text)
             ],
