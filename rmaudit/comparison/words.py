@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -42,7 +43,7 @@ OUTCOMES: Final[Mapping[Outcome, Word]] = {
     ),
 }
 
-NAMED = 4
+NAMED = 8
 """Most effects that a headline names of one kind."""
 
 
@@ -83,13 +84,15 @@ def headline(changes: Sequence[ProbeChange], margin: float) -> str:
 
 
 def _named(changes: Sequence[ProbeChange], *, numbers: bool = True) -> str:
-    ranked = sorted(changes, key=lambda change: -abs(change.difference.estimate or 0.0)) if numbers else changes
-    told = [
-        f"{name(change)} ({text.signed(change.difference.estimate or 0.0, 2)} SRD)" if numbers else name(change)
-        for change in ranked[:NAMED]
-    ]
-    more = len(changes) - NAMED
-    return ", ".join(told) + (f" and {more} more" if more > 0 else "")
+    """The changes by name, with their numbers the largest first, or else each probe once for all of its groups."""
+    if numbers:
+        ranked = sorted(changes, key=lambda change: -abs(change.difference.estimate or 0.0))
+        told = [f"{name(change)} ({text.signed(change.difference.estimate or 0.0, 2)} SRD)" for change in ranked]
+    else:
+        groups = Counter(f"{change.suite}/{change.probe}" for change in changes)
+        told = [probe if n == 1 else f"{probe} ({n} groups)" for probe, n in groups.items()]
+    more = len(told) - NAMED
+    return ", ".join(told[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def warnings(facts: Sequence[FactChange], ruler: RulerChange) -> list[str]:

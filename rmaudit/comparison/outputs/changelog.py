@@ -72,7 +72,7 @@ def _entry(comparison: Comparison, beside: Beside) -> str:
 
 def _version(run: ComparedRun) -> str:
     revision = f", revision {inline(run.revision)}" if run.revision else ""
-    return f"{inline(run.source)} (sha256 {text.short_identity(run.identity)}{revision}, run {inline(run.id)})"
+    return f"{inline(run.source)} (sha256 {inline(text.short_identity(run.identity))}{revision}, run {inline(run.id)})"
 
 
 def _changed(beside: Beside) -> list[str]:

@@ -35,7 +35,7 @@ def _runs(comparison: Comparison) -> str:
         [
             run.label + (" (reference)" if run is comparison.runs[0] else ""),
             inline(run.source),
-            f"`{text.short_identity(run.identity)}`" + (f" {inline(run.revision)}" if run.revision else ""),
+            inline(text.short_identity(run.identity)) + (f" {inline(run.revision)}" if run.revision else ""),
             inline(run.measured[:10]),
             inline(run.id),
             inline(run.headline),
@@ -154,7 +154,7 @@ def _value(value: str | None) -> str:
 
 def _legend(comparison: Comparison) -> str:
     lines = [f"* {word.mark} {word.label}: {word.meaning}" for word in words.OUTCOMES.values()]
-    lines += [f"* {caveat}" for caveat in comparison.caveats]
+    lines += [f"* {inline(caveat)}" for caveat in comparison.caveats]
     lines.append(
         f"* Intervals are 95%, paired by item and by cluster. Margin {text.exact(comparison.margin)} SRD, level "
         f"{text.exact(comparison.alpha)}, policy {inline(comparison.policy)}, tier {inline(comparison.tier)}. "
