@@ -282,7 +282,7 @@ def test_hostile_texts_stay_texts(name: str, comparison: Comparison) -> None:
         assert not CONTROL.search(written.replace("\t", ""))
         assert "<script" not in written
         assert "](" not in written.replace("\\](", "")
-        ours = re.compile(r"$|[#|>] |\* |  \* |\*\*|>$|Why measured again: |Panel accuracy ")
+        ours = re.compile(r"$|#{1,3} |[|>] |\* |  \* |\*\*|>$|Why measured again: |Panel accuracy ")
         assert [line for line in written.splitlines() if not ours.match(line)] == []
     json.loads(spoilt.to_json())
     from rich.console import Console
