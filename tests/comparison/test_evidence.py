@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rmaudit.comparison.evidence import Direction, outcome, weigh
+from rmaudit.comparison.evidence import Direction, Evidence, outcome, weigh
 from rmaudit.stats.intervals import mean_interval
 from rmaudit.suites.estimate import estimate
 from rmaudit.suites.finding import Estimate
@@ -89,3 +89,25 @@ def test_equivalence_at_the_margin_is_rarely_shown() -> None:
 def test_nothing_is_said_without_an_interval() -> None:
     lone = Estimate(estimate=0.1)
     assert weigh(lone, lone, lone, "+", MARGIN, 10) is None
+
+
+def evidence_of(old: np.ndarray, new: np.ndarray, direction: Direction = "+") -> Evidence:
+    before, after, difference = (estimate(mean_interval(v, range(len(old)))) for v in (old, new, new - old))
+    found = weigh(before, after, difference, direction, MARGIN, len(old) - 1)
+    assert found is not None
+    return found
+
+
+def test_a_bias_must_grow_beyond_a_placebo_that_moves() -> None:
+    effect = evidence_of(effects(0.1), effects(0.4, seed=1))
+    alike = evidence_of(effects(0.05), effects(0.05, seed=1))
+    assert outcome(effect, effect.p_value, ALPHA) == "worse"
+    assert outcome(effect, effect.p_value, ALPHA, effect) == "worse"
+    assert outcome(effect, effect.p_value, ALPHA, alike) == "turned"
+
+
+def test_an_effect_that_changed_beyond_its_placebo_is_not_called_no_different() -> None:
+    alike = evidence_of(effects(0.2), effects(0.2, seed=1))
+    beyond = evidence_of(effects(0.0), effects(0.3, seed=1))
+    assert outcome(alike, alike.p_value, ALPHA) == "no_different"
+    assert outcome(alike, alike.p_value, ALPHA, beyond) == "not_shown"
