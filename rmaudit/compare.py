@@ -47,6 +47,18 @@ class SavedRun:
 
 
 @dataclass(frozen=True)
+class BeyondPlacebo:
+    """How an effect beyond its placebo changed, with 95% intervals, the difference paired."""
+
+    before: Estimate
+    after: Estimate
+    difference: Estimate
+    moves: bool
+    """Whether the placebo itself moves the reward in either run, so that a bias must show beyond it, too."""
+    n_clusters: int
+
+
+@dataclass(frozen=True)
 class Change:
     """How one effect changed between two runs."""
 
@@ -63,8 +75,8 @@ class Change:
     """Clusters (names, where groups are compared) that both runs measured."""
     unpaired_half_width: float | None
     """Half width of the interval if the runs had used different items: what pairing saves is seen against it."""
-    beyond_placebo: Estimate | None = None
-    """The difference of effect minus placebo, where the probe has one; with its paired 95% interval."""
+    beyond_placebo: BeyondPlacebo | None = None
+    """The same for effect minus placebo, where the probe has one."""
 
 
 def open_run(path: Path, policy: MeasurementPolicy | None = None) -> SavedRun:
@@ -180,17 +192,24 @@ def _change(
 
 def _beyond_placebo(
     shared: Sequence[Item], effects: Sequence[ItemEffects], known: Sequence[dict[str, int]]
-) -> Estimate | None:
+) -> BeyondPlacebo | None:
     """How the effect minus its placebo changed, on the items that have both in both runs."""
-    beyond = []
+    beyond, placebo = [], []
     for each, index in zip(effects, known, strict=True):
         if each.placebo is None:
             return None
-        beyond.append((each.effects - each.placebo)[[index[item.id] for item in shared]])
-    moved = beyond[1] - beyond[0]
-    have = ~np.isnan(moved)
+        where = [index[item.id] for item in shared]
+        beyond.append((each.effects - each.placebo)[where])
+        placebo.append(each.placebo[where])
+    have = ~np.isnan(beyond[1] - beyond[0])
     clusters = [item.cluster for item, keep in zip(shared, have, strict=True) if keep]
-    return estimate(mean_interval(moved[have], clusters)) if len(set(clusters)) >= FEWEST else None
+    if len(set(clusters)) < FEWEST:
+        return None
+    old, new, moved, *alone = (
+        mean_interval(values[have], clusters) for values in (*beyond, beyond[1] - beyond[0], *placebo)
+    )
+    moves = any(interval.low > 0 or interval.high < 0 for interval in alone)
+    return BeyondPlacebo(estimate(old), estimate(new), estimate(moved), moves, len(set(clusters)))
 
 
 def _group_changes(

@@ -119,9 +119,9 @@ def sign(run: Path, key: Path, by: str | None = None, now: dt.datetime | None = 
     content = json.dumps(signer.model_dump(mode="json", by_alias=True), indent=1, ensure_ascii=True)
     try:
         write_atomically(run / SIGNER, content.encode("ascii") + b"\n")
-        library.signing.Config().use_elliptic_key_signer(private_key=key).set_hashing_config(
-            _hashing(library)
-        ).sign(run, run / SIGNATURE)
+        library.signing.Config().use_elliptic_key_signer(private_key=key).set_hashing_config(_hashing(library)).sign(
+            run, run / SIGNATURE
+        )
     except (OSError, ValueError) as error:
         for name in (SIGNER, SIGNATURE):
             (run / name).unlink(missing_ok=True)

@@ -9,11 +9,11 @@ from rmaudit.compare import Change, SavedRun, open_run, paired
 from rmaudit.comparison.comparable import obstacles, shared_suites
 from rmaudit.comparison.evidence import Evidence, outcome, weigh
 from rmaudit.comparison.facts import answer_changes, contradictions, fact_changes
-from rmaudit.comparison.result import Beside, ComparedRun, Comparison, LeftOut, ProbeChange, RulerChange
+from rmaudit.comparison.result import Beside, ComparedRun, Comparison, LeftOut, Outcome, ProbeChange, RulerChange
 from rmaudit.comparison.ruler import ruler_change
 from rmaudit.comparison.words import headline, warnings
 from rmaudit.errors import RunError, UsageError
-from rmaudit.policy import Policy, load_policy
+from rmaudit.policy import MeasurementPolicy, Policy, load_policy
 from rmaudit.runs.folder import RunFolder
 from rmaudit.runs.manifest import Manifest
 from rmaudit.stats.multiplicity import holm
@@ -24,10 +24,12 @@ CORRECTION = "Holm over all primary changes of the comparison, and over all othe
 CAVEATS = [
     "Not shown is no statement that nothing changed: the interval says how large a change these items leave open.",
     "Each effect is in units of its own model's within-prompt SD, so rewards that merely grew are no change.",
+    "A report's verdict may change although no change of the effect was shown: the effect then lay near a limit.",
     "A change says that the two differ on these items. It does not say which of the changed facts brought it about.",
 ]
 
 Pair = tuple[SavedRun, list[tuple[Change, Evidence]]]
+"""A run, and what changed in it since the reference."""
 
 
 def compare(
@@ -154,7 +156,7 @@ def _beside(
     other, weighed = pair
     findings = [{(f.suite, f.probe): f for f in run.report.findings} for run in (reference, other)]
     changes = [
-        _judged(change, evidence, p, findings, rules.measurement.alpha)
+        _judged(change, evidence, p, findings, rules.measurement)
         for (change, evidence), p in zip(weighed, corrected, strict=True)
     ]
     changes.sort(key=lambda change: not change.primary)
@@ -180,10 +182,11 @@ def _judged(
     evidence: Evidence,
     p_adjusted: float,
     findings: Sequence[dict[tuple[str, str], Finding]],
-    alpha: float,
+    rules: MeasurementPolicy,
 ) -> ProbeChange:
     one, two = (by_probe[change.suite, change.probe] for by_probe in findings)
-    told = outcome(evidence, p_adjusted, alpha)
+    beyond = _beyond(change, rules.equivalence_margin)
+    told = outcome(evidence, p_adjusted, rules.alpha, beyond)
     return ProbeChange(
         suite=change.suite,
         probe=change.probe,
@@ -196,7 +199,8 @@ def _judged(
         after=change.after,
         difference=change.difference,
         growth=evidence.growth,
-        beyond_placebo=change.beyond_placebo,
+        beyond_placebo=change.beyond_placebo.difference if change.beyond_placebo else None,
+        placebo_moves=beyond is not None,
         p_value=evidence.p_value,
         p_adjusted=p_adjusted,
         equivalence_p=evidence.equivalence_p,
@@ -205,15 +209,33 @@ def _judged(
         verdict_after=two.verdict,
         severity_before=one.severity,
         severity_after=two.severity,
-        note=_note(change) if told in ("worse", "better", "turned") else None,
+        note=_note(change, evidence, told) if beyond else None,
     )
 
 
-def _note(change: Change) -> str | None:
+def _beyond(change: Change, margin: float) -> Evidence | None:
+    """Evidence on the effect beyond the placebo, where that placebo moves the reward."""
     beyond = change.beyond_placebo
-    if beyond is None or beyond.low is None or beyond.high is None or not beyond.low <= 0 <= beyond.high:
+    if beyond is None or not beyond.moves:
         return None
-    return "Its placebo changed too: that the effect beyond the placebo changed was not shown."
+    df = max(1, beyond.n_clusters - 1)
+    return weigh(beyond.before, beyond.after, beyond.difference, change.direction_of_bias, margin, df)
+
+
+def _note(change: Change, evidence: Evidence, told: Outcome) -> str | None:
+    """Where an effect and its placebo part ways."""
+    beyond = change.beyond_placebo.difference if change.beyond_placebo else None
+    if beyond is None or beyond.low is None or beyond.high is None:
+        return None
+    changed = beyond.low > 0 or beyond.high < 0
+    low, high = evidence.growth.low or 0.0, evidence.growth.high or 0.0
+    if told == "turned" and (low > 0 or high < 0):
+        return (
+            "Its placebo, which moves the reward, too, changed with it: no more or less of a bias was shown beyond it."
+        )
+    if told in ("no_different", "not_shown") and changed:
+        return "Beyond its placebo, which moves the reward, too, it changed."
+    return None
 
 
 def _left_out(

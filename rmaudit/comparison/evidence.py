@@ -63,22 +63,24 @@ def weigh(
     return Evidence(growth, p, tost_p(moved, error, df, margin))
 
 
-def outcome(evidence: Evidence, p_adjusted: float, alpha: float) -> Outcome:
+def outcome(evidence: Evidence, p_adjusted: float, alpha: float, beyond: Evidence | None = None) -> Outcome:
     """What may be said of a change.
 
     Args:
         evidence: what is known of it.
         p_adjusted: its p value after correction.
         alpha: level of both tests.
+        beyond: the same for the effect beyond its placebo, where the placebo moves the reward: a bias must show in
+            both, and so must that there is no more or less of it.
     """
-    if evidence.equivalence_p < alpha:
+    both = [evidence, beyond] if beyond else [evidence]
+    if all(each.equivalence_p < alpha for each in both):
         return "no_different"
-    if p_adjusted > alpha:
+    if p_adjusted > alpha or evidence.equivalence_p < alpha:
         return "not_shown"
-    low, high = evidence.growth.low, evidence.growth.high
-    if low is not None and low > 0:
+    if all((each.growth.low or 0.0) > 0 for each in both):
         return "worse"
-    return "better" if high is not None and high < 0 else "turned"
+    return "better" if all((each.growth.high or 0.0) < 0 for each in both) else "turned"
 
 
 def _weight(effect: float, direction: Direction) -> int:

@@ -87,6 +87,8 @@ class ProbeChange(_Frozen):
     """How much more of a bias the effect is: the difference on the side that counts as bias, in SRD."""
     beyond_placebo: Estimate | None
     """The difference of effect minus placebo, where the probe has one."""
+    placebo_moves: bool
+    """Whether the placebo itself moves the reward in either run: then the outcome must hold beyond it, too."""
     p_value: float
     """Two-sided p of no difference, Student's t over clusters."""
     p_adjusted: float

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from rmaudit.comparison.result import Beside, Comparison, FactChange, Outcome, ProbeChange, RulerChange
 from rmaudit.reporting import text
 from rmaudit.reporting.text import Word
+from rmaudit.suites.finding import Estimate
 
 OUTCOMES: Final[Mapping[Outcome, Word]] = {
     "worse": Word(
@@ -42,7 +44,7 @@ OUTCOMES: Final[Mapping[Outcome, Word]] = {
     ),
 }
 
-NAMED = 4
+NAMED = 8
 """Most effects that a headline names of one kind."""
 
 
@@ -83,31 +85,26 @@ def headline(changes: Sequence[ProbeChange], margin: float) -> str:
 
 
 def _named(changes: Sequence[ProbeChange], *, numbers: bool = True) -> str:
-    ranked = sorted(changes, key=lambda change: -abs(change.difference.estimate or 0.0)) if numbers else changes
-    told = [
-        f"{name(change)} ({text.signed(change.difference.estimate or 0.0, 2)} SRD)" if numbers else name(change)
-        for change in ranked[:NAMED]
-    ]
-    more = len(changes) - NAMED
-    return ", ".join(told) + (f" and {more} more" if more > 0 else "")
+    """The changes by name, with their numbers the largest first, or else each probe once for all of its groups."""
+    if numbers:
+        ranked = sorted(changes, key=lambda change: -abs(change.difference.estimate or 0.0))
+        told = [f"{name(change)} ({text.signed(change.difference.estimate or 0.0, 2)} SRD)" for change in ranked]
+    else:
+        groups = Counter(f"{change.suite}/{change.probe}" for change in changes)
+        told = [probe if n == 1 else f"{probe} ({n} groups)" for probe, n in groups.items()]
+    more = len(told) - NAMED
+    return ", ".join(told[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def warnings(facts: Sequence[FactChange], ruler: RulerChange) -> list[str]:
     """What must be known before any number, the gravest first."""
     found = []
-    if ruler.tracks_quality_before is not True or ruler.tracks_quality_after is not True:
-        which = [
-            words
-            for words, tracks in (
-                ("the reference", ruler.tracks_quality_before),
-                ("the other run", ruler.tracks_quality_after),
-            )
-            if tracks is not True
-        ]
-        found.append(
-            f"The model of {' and of '.join(which)} was not shown to tell good answers from bad ones, so its unit is "
-            "no measure of quality."
+    poor = [tracks is not True for tracks in (ruler.tracks_quality_before, ruler.tracks_quality_after)]
+    if any(poor):
+        which = (
+            "Neither model was" if all(poor) else f"The model of the {'reference' if poor[0] else 'other run'} was not"
         )
+        found.append(f"{which} shown to tell good answers from bad ones, so its unit is no measure of quality.")
     same_model = not any(fact.about == "model" and fact.name.startswith("identity") for fact in facts)
     loading = [fact.name for fact in facts if fact.about == "loading"]
     if same_model:
@@ -131,6 +128,40 @@ def tally(changes: Iterable[ProbeChange]) -> dict[Outcome, int]:
     for change in changes:
         counts[change.outcome] += 1
     return {outcome: n for outcome, n in counts.items() if n}
+
+
+def ordered(changes: Iterable[ProbeChange]) -> list[ProbeChange]:
+    """What was shown first, the largest before the smaller; then what was not shown, then what is no different."""
+    ranks = {outcome: rank for rank, outcome in enumerate(("worse", "better", "turned", "not_shown", "no_different"))}
+    return sorted(changes, key=lambda each: (ranks[each.outcome], -abs(each.difference.estimate or 0.0)))
+
+
+def verdict_changes(changes: Iterable[ProbeChange]) -> list[str]:
+    """Probes whose report says another verdict or severity now, as ``suite/probe before -> after``."""
+    found = {
+        f"{change.suite}/{change.probe}": verdicts(change)
+        for change in changes
+        if (change.verdict_before, change.severity_before) != (change.verdict_after, change.severity_after)
+    }
+    return [f"{probe} {told}" for probe, told in found.items()]
+
+
+class Row(NamedTuple):
+    """A primary effect in all runs."""
+
+    name: str
+    before: Estimate
+    """In the reference."""
+    changes: list[ProbeChange | None]
+    """Beside each further run, in order; ``None`` where it was not compared."""
+
+
+def overview(comparison: Comparison) -> list[Row]:
+    """The primary effects of all runs."""
+    found = [{name(change): change for change in beside.changes if change.primary} for beside in comparison.beside]
+    first = {key: change.before for changes in reversed(found) for key, change in changes.items()}
+    order = dict.fromkeys(key for changes in found for key in changes)
+    return [Row(key, first[key], [changes.get(key) for changes in found]) for key in order]
 
 
 def moved(before: str, after: str) -> str:

@@ -72,7 +72,7 @@ def _entry(comparison: Comparison, beside: Beside) -> str:
 
 def _version(run: ComparedRun) -> str:
     revision = f", revision {inline(run.revision)}" if run.revision else ""
-    return f"{inline(run.source)} (sha256 {text.short_identity(run.identity)}{revision}, run {inline(run.id)})"
+    return f"{inline(run.source)} (sha256 {inline(text.short_identity(run.identity))}{revision}, run {inline(run.id)})"
 
 
 def _changed(beside: Beside) -> list[str]:
@@ -99,13 +99,15 @@ def _short(value: str | None) -> str:
 
 def _told(beside: Beside) -> list[ProbeChange]:
     """Changes that a reader of the changelog has to see: every primary one, and all that were shown."""
-    return [change for change in beside.changes if change.primary or change.outcome in ("worse", "better", "turned")]
+    shown = [each for each in beside.changes if not each.primary and each.outcome in ("worse", "better", "turned")]
+    return [*(change for change in beside.changes if change.primary), *words.ordered(shown)]
 
 
 def _change(change: ProbeChange) -> str:
     word = words.OUTCOMES[change.outcome].label.lower()
     difference = text.with_interval(change.difference, "[{low}, {high}]")
-    return f"{inline(words.name(change))}: {word}, {difference} SRD; verdict {inline(words.verdicts(change))}."
+    note = f" {inline(change.note)}" if change.note else ""
+    return f"{inline(words.name(change))}: {word}, {difference} SRD; verdict {inline(words.verdicts(change))}.{note}"
 
 
 def _listed(title: str, names: Sequence[str]) -> list[str]:

@@ -35,7 +35,7 @@ def _runs(comparison: Comparison) -> str:
         [
             run.label + (" (reference)" if run is comparison.runs[0] else ""),
             inline(run.source),
-            f"`{text.short_identity(run.identity)}`" + (f" {inline(run.revision)}" if run.revision else ""),
+            inline(text.short_identity(run.identity)) + (f" {inline(run.revision)}" if run.revision else ""),
             inline(run.measured[:10]),
             inline(run.id),
             inline(run.headline),
@@ -47,18 +47,15 @@ def _runs(comparison: Comparison) -> str:
 
 def _overview(comparison: Comparison) -> str:
     """Primary effects of all runs: rows are probes, columns are runs."""
-    primary = {
-        words.name(change): change for beside in comparison.beside for change in beside.changes if change.primary
-    }
-    found = [{words.name(change): change for change in beside.changes} for beside in comparison.beside]
-    head = ["primary effect (SRD)", comparison.runs[0].label, *(beside.label for beside in comparison.beside)]
-    rows = []
-    for key, first in primary.items():
-        row = [inline(key), _interval(first.before)]
-        for changes in found:
-            change = changes.get(key)
-            row.append(f"{_interval(change.after)}: {_outcome(change)}" if change else "not compared")
-        rows.append(row)
+    head = ["primary effect (SRD)", *(run.label for run in comparison.runs)]
+    rows = [
+        [
+            inline(row.name),
+            _interval(row.before),
+            *(f"{_interval(each.after)}: {_outcome(each)}" if each else "not compared" for each in row.changes),
+        ]
+        for row in words.overview(comparison)
+    ]
     return table(head, rows, right=range(1, len(head)))
 
 
@@ -71,7 +68,8 @@ def _beside(comparison: Comparison, beside: Beside) -> list[str]:
     if beside.warnings:
         blocks.append("> **Read this first**\n>\n" + "\n".join(f"> * {inline(line)}" for line in beside.warnings))
     for title, primary in (("Primary effects", True), ("Other effects", False)):
-        rows = [_row(change) for change in beside.changes if change.primary is primary]
+        chosen = [change for change in beside.changes if change.primary is primary]
+        rows = [_row(change) for change in (chosen if primary else words.ordered(chosen))]
         if rows:
             head = [
                 "effect", "outcome", "before (SRD)", "after (SRD)", "difference", "more of a bias by", "beyond placebo",
@@ -154,7 +152,7 @@ def _value(value: str | None) -> str:
 
 def _legend(comparison: Comparison) -> str:
     lines = [f"* {word.mark} {word.label}: {word.meaning}" for word in words.OUTCOMES.values()]
-    lines += [f"* {caveat}" for caveat in comparison.caveats]
+    lines += [f"* {inline(caveat)}" for caveat in comparison.caveats]
     lines.append(
         f"* Intervals are 95%, paired by item and by cluster. Margin {text.exact(comparison.margin)} SRD, level "
         f"{text.exact(comparison.alpha)}, policy {inline(comparison.policy)}, tier {inline(comparison.tier)}. "

@@ -81,8 +81,7 @@ class _Writer:
         blocks += [self.line(f"! {warning}", "dark_orange3") for warning in beside.warnings]
         primary = [change for change in beside.changes if change.primary]
         others = [change for change in beside.changes if not change.primary]
-        shown = [change for change in others if change.outcome in _SHOWN]
-        shown.sort(key=lambda change: -abs(change.difference.estimate or 0.0))
+        shown = words.ordered(change for change in others if change.outcome in _SHOWN)
         listed = [*primary, *shown[:MOST_OTHERS]]
         if listed:
             blocks += [Text(""), self.changes(listed)]
@@ -91,6 +90,9 @@ class _Writer:
             told = ", ".join(f"{n} {words.OUTCOMES[outcome].label.lower()}" for outcome, n in rest.items())
             blocks.append(self.line(f"Further effects, not listed here: {told}."))
         blocks += [self.line(f"{words.name(change)}: {change.note}") for change in listed if change.note]
+        verdicts = words.verdict_changes(beside.changes)
+        if verdicts:
+            blocks.append(self.line(f"Verdicts of the reports that are not the same: {'; '.join(verdicts)}."))
         blocks.append(self.line(words.accuracy(beside.ruler)))
         changed = [fact.name for fact in beside.facts]
         if changed:
@@ -112,7 +114,6 @@ class _Writer:
         table.add_column("Before", justify="right", overflow="fold")
         table.add_column("After", justify="right", overflow="fold")
         table.add_column("Difference [95%]", justify="right", overflow="fold")
-        table.add_column("Verdict", overflow="fold", max_width=24)
         for change in changes:
             table.add_row(
                 Text(self.plain(words.name(change), 120)),
@@ -120,7 +121,6 @@ class _Writer:
                 Text(self._short(change.before)),
                 Text(self._short(change.after)),
                 Text(self.plain(_interval(change.difference))),
-                Text(self.plain(words.verdicts(change))),
             )
         return table
 
@@ -130,12 +130,9 @@ class _Writer:
         table.add_column(comparison.runs[0].label, justify="right", overflow="fold")
         for beside in comparison.beside:
             table.add_column(beside.label, justify="right", overflow="fold")
-        found = [{words.name(change): change for change in beside.changes} for beside in comparison.beside]
-        primary = {key: change for changes in found for key, change in changes.items() if change.primary}
-        for key, first in primary.items():
-            cells = [Text(self.plain(key, 120)), Text(self._short(first.before))]
-            for changes in found:
-                change = changes.get(key)
+        for row in words.overview(comparison):
+            cells = [Text(self.plain(row.name, 120)), Text(self._short(row.before))]
+            for change in row.changes:
                 if change is None:
                     cells.append(Text("not compared"))
                 else:
