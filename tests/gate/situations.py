@@ -75,13 +75,8 @@ def yard(folder: Path) -> Yard:
     assert scan("mortal", "resumed", "--batch-size", "4", "--resume") == 0
     assert scan("crowded", "accepted", "--accept", "batch-size") == 0
     assert scan("raises") == 3
-    lines = (runs / "clean" / "scores.jsonl").read_text(encoding="ascii").splitlines()
-    assert lines
-    rows = _rewards(place)
-    synthetic.write_jsonl(folder / "scores.jsonl", rows)
-    assert (
-        synthetic.run(*place.scan_args(f"scores:{folder / 'scores.jsonl'}", runs / "other_kind"), "--quiet").code == 0
-    )
+    other = f"scores:{synthetic.write_jsonl(folder / 'scores.jsonl', _rewards(place))}"
+    assert synthetic.run(*place.scan_args(other, runs / "other_kind"), "--quiet").code == 0
     (folder / "headless").mkdir()
     (folder / "headless" / "config.json").write_text('{"model_type": "bert", "architectures": ["BertModel"]}')
     assert synthetic.run(*place.scan_args(str(folder / "headless"), runs / "refused"), "--quiet").code == 3
@@ -162,9 +157,8 @@ FAULTS = {
 
 def with_fault(fault: str, *args: str) -> synthetic.Outcome:
     """``rmaudit`` with a fault in it."""
-    program = (
-        f"import sys\n{FAULTS[fault]}\nfrom rmaudit.cli.main import main\nsys.argv = ['rmaudit', *sys.argv[1:]]\nmain()"
-    )
+    start = "from rmaudit.cli.main import main\nsys.argv = ['rmaudit', *sys.argv[1:]]\nmain()"
+    program = f"import sys\n{FAULTS[fault]}\n{start}"
     done = subprocess.run(
         [sys.executable, "-c", program, *args],
         capture_output=True,
