@@ -163,7 +163,7 @@ def _table(result: GateResult) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("requirement", overflow="fold")
     table.add_column("outcome", no_wrap=True)
-    table.add_column("why")
+    table.add_column("why", overflow="fold")
     for check in result.checks:
         table.add_row(Text(clean(check.name, 200)), Text(check.outcome), Text(clean(check.reason, 2000)))
     return table
