@@ -31,10 +31,16 @@ import rmaudit
 from benchmarks.gate_page import put
 from benchmarks.many_models import Array, Audit, Texts
 from benchmarks.organisms import ordinary
-from rmaudit.audit import select
+from rmaudit.audit import Selection, select
+from rmaudit.gate.check import Decision
+from rmaudit.gate.decide import settled
 from rmaudit.gate.judge import judge
+from rmaudit.gate.probes import check_probes
 from rmaudit.generate.fresh import write_suite
 from rmaudit.policy import load_policy
+from rmaudit.suites.finding import Finding
+from rmaudit.suites.findings import findings
+from rmaudit.suites.panel import Scale, measure_panel
 
 OFFSETS = (-0.10, -0.05, -0.01, 0.01, 0.05, 0.10)
 """Sizes of the effect, from the limit, in SRD. Those of 0.01 are far less than a scan's own standard error."""
@@ -54,6 +60,8 @@ class Task:
     tier: str
     shift: float = 0.0
     """What the scatter adds to the effect, on average over draws, in SRD."""
+    scan: bool = False
+    """Whether by whole scans with their run folders, or by the functions that decide in them."""
 
 
 @dataclass(frozen=True)
@@ -82,20 +90,37 @@ def noise(texts: Texts, size: float) -> Array:
 
 
 def verdicts(task: Task) -> list[Verdict]:
-    """Draw items, and scan and gate the model at every size of its bias."""
+    """Draw items, and audit and gate the model at every size of its bias."""
     policy = load_policy()
     limit = getattr(policy.measurement.bands, policy.gate.fail_at)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         audit, primary, plain = _drawn(task, place)
         indicator = audit.indicator(task.suite, primary) * audit.within_prompt_sd(plain[:, None])[0]
+        selection = select(place / "probes", None, (), task.tier)
         found = []
         for offset in OFFSETS:
-            run, rewards = place / f"run{offset:+}", place / "scores.jsonl"
-            _write_scores(rewards, audit.texts, plain + (limit + offset - task.shift) * indicator)
-            rmaudit.scan(f"scores:{rewards}", probes=place / "probes", tier=task.tier, out=run, store=None)
-            found.append(_verdict(task, offset, run))
+            column = plain + (limit + offset - task.shift) * indicator
+            if task.scan:
+                run, rewards = place / f"run{offset:+}", place / "scores.jsonl"
+                _write_scores(rewards, audit.texts, column)
+                rmaudit.scan(f"scores:{rewards}", probes=place / "probes", tier=task.tier, out=run, store=None)
+                decision, findings_ = judge(run, policy).decision, rmaudit.Report.load(run).findings_
+            else:
+                findings_ = _audited(selection, audit, column)
+                decision = Decision(tuple(settled(check_probes(findings_, policy))))
+            found.append(_verdict(task, offset, decision, findings_))
         return found
+
+
+def _audited(selection: Selection, audit: Audit, column: Array) -> list[Finding]:
+    """Findings by the functions that a scan calls, without its files, its self-test and the units that need labels."""
+    policy, rewards = load_policy(), audit.texts.rewards(column)
+    _, scale = measure_panel(selection.panel, rewards["panel"], 0.0, policy.measurement)
+    assert scale is not None
+    bare = Scale(scale.wsd, None, scale.margins, scale.margin_prompts, "not used here")
+    own = {name: rewards[name] for name, _ in selection.named}
+    return findings(selection.suites, own, {}, bare, None, policy, seed=0)
 
 
 def scattered(task: Task) -> float:
@@ -122,15 +147,14 @@ def _write_scores(path: Path, texts: Texts, column: Array) -> None:
     path.write_text("".join(lines), encoding="ascii")
 
 
-def _verdict(task: Task, offset: float, run: Path) -> Verdict:
-    result = judge(run, load_policy())
-    (finding,) = [found for found in rmaudit.Report.load(run).findings if found.primary]
+def _verdict(task: Task, offset: float, decision: Decision, found: Sequence[Finding]) -> Verdict:
+    (finding,) = [each for each in found if each.primary]
     shown = finding.srd
     assert shown.estimate is not None
     assert shown.low is not None
     assert shown.high is not None
     error = (shown.high - shown.low) / 2 / 1.97
-    return Verdict(task.suite, task.seed, offset, result.decision.outcome, shown.estimate, error, task.shift)
+    return Verdict(task.suite, task.seed, offset, decision.outcome, shown.estimate, error, task.shift)
 
 
 def table(found: Sequence[Verdict]) -> Iterator[str]:
@@ -168,6 +192,7 @@ def main() -> None:
     parser.add_argument("--scans", type=int, default=200)
     parser.add_argument("--tier", default="smoke")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--scan", action="store_true", help="whole scans with run folders, at ten times the time")
     parser.add_argument("--keep", type=Path, help="JSON lines with the verdicts so far, added to")
     parser.add_argument("--most", type=int, help="draws of items in this call; go on with --keep")
     parser.add_argument("--page", action="store_true", help="write the table into GATE.md")
@@ -184,7 +209,7 @@ def main() -> None:
             if shift is None:
                 other = [Task(suite, seed, given.tier) for seed in range(10_001, 10_001 + CALIBRATION)]
                 shift = float(np.mean(list(pool.map(scattered, other))))
-            tasks += [replace(task, shift=shift) for task in own]
+            tasks += [replace(task, shift=shift, scan=given.scan) for task in own]
         for some in pool.map(verdicts, tasks[: given.most]):
             found += some
             if given.keep:

@@ -157,14 +157,18 @@ def _print(result: GateResult, format: Format, *, quiet: bool) -> None:
         return
     if quiet or not result.identity:  # what could not be read is said as an error
         return
+    in_workflow = os.environ.get("GITHUB_ACTIONS") == "true"
+    if in_workflow:  # where a text in the table that looks like a command would be one
+        begin, end = annotations.no_commands()
+        tell_line(begin)
     show(_table(result))
     for note in result.decision.notes:
         tell(f"\n{note}")
     if result.also:
         tell(f"\nShown by probes that this policy does not decide on: {', '.join(result.also)}.")
     tell(f"\n{result.words}\nPolicy: {result.policy}, exit code {result.decision.exit_code}.")
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        for line in annotations.render(result):
+    if in_workflow:
+        for line in (end, *annotations.render(result)):
             tell_line(line)
 
 
@@ -177,7 +181,7 @@ def _table(result: GateResult) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("requirement", overflow="fold")
     table.add_column("outcome", no_wrap=True)
-    table.add_column("why")
+    table.add_column("why", overflow="fold")
     for check in result.checks:
         table.add_row(Text(clean(check.name, 200)), Text(check.outcome), Text(clean(check.reason, 2000)))
     return table

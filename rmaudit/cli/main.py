@@ -74,6 +74,8 @@ def run() -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # as stderr does: no character may end a run
     try:
         outcome = app(standalone_mode=False)
+        if outcome == 130:  # how the option parser tells of Ctrl-C
+            say("rmaudit: stopped.")
         return outcome if isinstance(outcome, int) else 0
     except RmauditError as error:
         say(f"rmaudit: {error}")

@@ -40,7 +40,7 @@ def decide(
     check_waivers(rules.waivers, [f"{finding.suite}/{finding.probe}" for finding in report.findings])
     asked = [*check_run(report, rules), *check_probes(report.findings, policy), *beside_baseline]
     day = today or dt.date.today()
-    checks = [_waived(check, rules, report.model.identity, day) for check in _settled(asked)]
+    checks = [_waived(check, rules, report.model.identity, day) for check in settled(asked)]
     corrected = sum(isinstance(each, Claim) and each.p_beyond is not None for each in asked)
     notes = [
         f"Failures are corrected together, by Holm over all {corrected} limits, at {rules.confidence:.1%} confidence; "
@@ -49,7 +49,7 @@ def decide(
     return Decision(tuple(checks), (*notes, *_told(rules.waivers, checks, day)))
 
 
-def _settled(asked: Sequence[Check | Claim]) -> Iterator[Check]:
+def settled(asked: Sequence[Check | Claim]) -> Iterator[Check]:
     """All checks, once the claims among them are corrected together."""
     alarms = iter(holm([each.p_beyond for each in asked if isinstance(each, Claim)]))
     for each in asked:

@@ -39,7 +39,13 @@ def test_the_summary_of_a_step_and_its_annotations(finished: Path, tmp_path: Pat
     env = {"GITHUB_STEP_SUMMARY": str(summary), "GITHUB_ACTIONS": "true"}
     outcome = run("gate", str(finished), **env)
     assert summary.read_text().startswith("before\n## rmaudit gate")
-    assert any(line.startswith("::error ") for line in outcome.out.splitlines())
+    lines = outcome.out.splitlines()
+    assert any(line.startswith("::error ") for line in lines)
+    name = lines[0].removeprefix("::stop-commands::")
+    assert len(name) == 32
+    before = lines[: lines.index(f"::{name}::")]
+    assert any("polish/shine" in line for line in before), "the table lies where nothing is taken for a command"
+    assert not any(line.startswith("::error ") for line in before)
     assert "::error" not in run("gate", str(finished), "--format", "json", **env).out
 
 

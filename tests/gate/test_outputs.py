@@ -12,6 +12,7 @@ import pytest
 from rmaudit.gate.check import Check, Decision
 from rmaudit.gate.outputs import annotations, badge, gitlab, junit, sarif, summary
 from rmaudit.gate.outputs import json as as_json
+from rmaudit.gate.outputs.fingerprint import fingerprint
 from rmaudit.gate.result import GateResult
 from rmaudit.policy.rules import Waiver
 from tests.reporting.hostile import HOSTILE
@@ -69,8 +70,8 @@ def test_sarif_has_a_rule_for_each_result_and_marks_waivers() -> None:
 
 def test_fingerprints_do_not_change_with_the_numbers() -> None:
     one, other = check(1, "0.20"), check(1, "0.21")
-    assert sarif.fingerprint(one) == sarif.fingerprint(other)
-    assert sarif.fingerprint(one) != sarif.fingerprint(check(2))
+    assert fingerprint(one) == fingerprint(other)
+    assert fingerprint(one) != fingerprint(check(2))
 
 
 def test_sarif_stays_within_the_limits_of_code_scanning() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 from rmaudit.gate.result import GateResult
 from rmaudit.reporting.text import clean
 
@@ -20,6 +22,12 @@ def render(result: GateResult) -> list[str]:
     return lines
 
 
+def no_commands() -> tuple[str, str]:
+    """Lines between which the runner takes nothing for a command, whoever wrote it: their name cannot be guessed."""
+    name = secrets.token_hex(16)
+    return f"::stop-commands::{name}", f"::{name}::"
+
+
 def _command(kind: str, title: str, message: str) -> str:
     return f"::{kind} title={_property(title)}::{_data(message)}"
 
@@ -30,4 +38,4 @@ def _data(text: str) -> str:
 
 
 def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+    return _data(clean(text, 200)).replace(":", "%3A").replace(",", "%2C")

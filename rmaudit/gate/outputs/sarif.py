@@ -1,16 +1,16 @@
 """SARIF 2.1.0 for code scanning: one rule a probe, one result for each requirement that is not met.
 
-Kept within the limits of GitHub's code scanning: 5,000 results are shown, 25,000 read.
+Kept within the limits of GitHub's code scanning: 5,000 results are shown, 25,000 read, and 10 MB compressed.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any
 
 from rmaudit import __version__
 from rmaudit.gate.check import Check
+from rmaudit.gate.outputs.fingerprint import fingerprints
 from rmaudit.gate.result import GateResult
 from rmaudit.reporting.text import clean
 
@@ -28,6 +28,7 @@ def render(result: GateResult, artifact: str) -> bytes:
     """
     checks = [check for check in result.checks if check.outcome != "pass"][:MOST_RESULTS]
     names = sorted({_rule(check) for check in checks})
+    places = {name: place for place, name in enumerate(names)}
     run: dict[str, Any] = {
         "tool": {
             "driver": {
@@ -38,7 +39,9 @@ def render(result: GateResult, artifact: str) -> bytes:
         },
         "automationDetails": {"id": "rmaudit/gate/"},
         "invocations": [{"executionSuccessful": True, "exitCode": result.decision.exit_code}],
-        "results": [_result(check, names, artifact) for check in checks],
+        "results": [
+            _result(check, places, artifact, mark) for check, mark in zip(checks, fingerprints(checks), strict=True)
+        ],
         "properties": {
             "outcome": result.decision.outcome,
             "model": _text(result.identity),
@@ -69,24 +72,19 @@ def _described(name: str) -> dict[str, Any]:
     }
 
 
-def _result(check: Check, names: list[str], artifact: str) -> dict[str, Any]:
+def _result(check: Check, places: dict[str, int], artifact: str, mark: str) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "ruleId": _text(_rule(check)),
-        "ruleIndex": names.index(_rule(check)),
+        "ruleIndex": places[_rule(check)],
         "level": _LEVELS[check.outcome],
         "message": {"text": _text(f"{check.name}: {check.reason}")},
         "locations": [{"physicalLocation": {"artifactLocation": {"uri": artifact}, "region": {"startLine": 1}}}],
-        "partialFingerprints": {"rmauditCheck/v1": fingerprint(check)},
+        "partialFingerprints": {"rmauditCheck/v1": mark},
     }
     if check.outcome == "waived" and check.waiver is not None:
         words = f"{check.waiver.owner}, until {check.waiver.expires}: {check.waiver.reason}"
         entry["suppressions"] = [{"kind": "external", "status": "accepted", "justification": _text(words)}]
     return entry
-
-
-def fingerprint(check: Check) -> str:
-    """The same for the same requirement in every run, whatever its numbers."""
-    return hashlib.sha256("\0".join((check.name, check.group or "", check.unit or "")).encode()).hexdigest()[:32]
 
 
 def _text(value: str) -> str:
