@@ -43,7 +43,7 @@ PHASES = {
     "planning": ["rmaudit.audit:make_plan"],
     "batches": ["rmaudit.models.native:NativeModel.score_batch"],
     "store": [
-        *("rmaudit.audit:open_store", "rmaudit.audit:keys_of", "rmaudit.scoring.local:keys_of"),
+        *("rmaudit.audit:open_store", "rmaudit.audit:keys_of", "rmaudit.scoring.remembered:keys_of"),
         *("rmaudit.scoring.store:ScoreStore.recall", "rmaudit.scoring.store:ScoreStore.keep"),
         "rmaudit.scoring.store:ScoreStore.__exit__",
     ],

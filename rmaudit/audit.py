@@ -40,6 +40,7 @@ from rmaudit.scoring.local import score_batches, score_checked, tell_memory
 from rmaudit.scoring.plan import PANEL, Batch, Plan, make_plan
 from rmaudit.scoring.stopping import CleanStop
 from rmaudit.scoring.store import Place, ScoreStore, batch_digest, keys_of, open_store
+from rmaudit.stats.threads import one_thread
 from rmaudit.suites.attributes import checked, gather
 from rmaudit.suites.findings import findings
 from rmaudit.suites.load import TIERS, LoadedSuite, load_suites
@@ -244,6 +245,11 @@ def _measured(
 
 def build_report(manifest: Manifest, selection: Selection, scores: Scores, policy: Policy) -> Report:
     """Compute every published number from the stored scores; a run and its verification share this path."""
+    with one_thread():
+        return _report(manifest, selection, scores, policy)
+
+
+def _report(manifest: Manifest, selection: Selection, scores: Scores, policy: Policy) -> Report:
     panel = rewards_by_item(selection.panel.items, scores.rewards.get("panel", {}))
     ruler, scale = measure_panel(selection.panel, panel, manifest.score_noise, policy.measurement)
     rewards: dict[str, Mapping[str, Mapping[str, float]]] = {}

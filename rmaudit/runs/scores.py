@@ -184,7 +184,7 @@ def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
     content = unseal(line)
     if content is None:
         raise RunError(f"{path}, line {number} is damaged: its checksum is wrong. Scan again into a new folder.")
-    entry: dict[str, Any] = json.loads(content)
+    entry: dict[str, Any] = json.loads(content.decode("ascii"))  # which saves it from guessing the encoding
     return entry
 
 

@@ -104,14 +104,15 @@ def make_plan(
         store: of the model's rewards, which may know from an earlier plan what the model would say.
     """
     places: dict[str, list[Target]] = {}
-    texts: dict[str, list[Conversation]] = {}
+    texts: dict[str, dict[str, Conversation]] = {}
     for target, conversation in _asked(panel, suites):
-        known = places.setdefault(conversation_key(conversation), [])
+        text = conversation_key(conversation)
+        known = places.setdefault(text, [])
         if not known:
-            texts.setdefault(target.suite, []).append(conversation)
+            texts.setdefault(target.suite, {})[text] = conversation
         known.append(target)
     reader = Reader(model, store)
-    every = [text for own in texts.values() for text in own]
+    every = [conversation for own in texts.values() for conversation in own.values()]
     # What the model reads decides what is the same to it: spaces, say, may play no part.
     conversations: dict[str, Conversation] = {}
     targets: dict[str, list[Target]] = {}

@@ -11,10 +11,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from rmaudit.conversation import Conversation, conversation_key
+from rmaudit.conversation import Conversation
 from rmaudit.models.interface import Arrangement, RewardModel, Work
 from rmaudit.scoring.store import KEY, ScoreStore, keys_of
 
@@ -28,18 +28,18 @@ class Reader:
         self._by = model.reads_by
         self._store = store if self._by is not None else None
 
-    def keys(self, groups: Mapping[str, Sequence[Conversation]]) -> list[str]:
+    def keys(self, groups: Mapping[str, Mapping[str, Conversation]]) -> list[str]:
         """Key of each conversation, group by group: equal ones are the same to the model.
 
         Groups that are not known are put before the model together, see `RewardModel.prepare`.
 
         Args:
-            groups: conversations by any name; each group is remembered by itself.
+            groups: by any name, conversations by their `conversation_key`; each group is remembered by itself.
         """
         found = {name: self._known_keys(texts) for name, texts in groups.items()}
         unknown = {name: texts for name, texts in groups.items() if found[name] is None}
         if unknown:
-            every = [text for texts in unknown.values() for text in texts]
+            every = [text for texts in unknown.values() for text in texts.values()]
             self._model.prepare(every)
             fresh = iter(keys_of(self._model, every))
             for name, texts in unknown.items():
@@ -63,7 +63,7 @@ class Reader:
         self._keep(about, {"batches": made.batches, "works": works})
         return made
 
-    def _known_keys(self, texts: Sequence[Conversation]) -> list[str] | None:
+    def _known_keys(self, texts: Collection[str]) -> list[str] | None:
         told = self._recall(_about_keys(self._by, texts)) if self._store is not None else None
         if not isinstance(told, str) or len(told) != KEY * len(texts):
             return None
@@ -77,10 +77,10 @@ class Reader:
             self._store.keep_note(about, note)
 
 
-def _about_keys(by: str | None, texts: Sequence[Conversation]) -> Any:
+def _about_keys(by: str | None, texts: Iterable[str]) -> Any:
     digest = hashlib.sha256()
     for text in texts:
-        digest.update(conversation_key(text).encode("utf-8", "surrogatepass") + b"\n")
+        digest.update(text.encode("utf-8", "surrogatepass") + b"\n")
     return {"read": [by, digest.hexdigest()]}
 
 

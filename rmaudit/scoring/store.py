@@ -356,7 +356,7 @@ def _note_key(about: Any) -> str:
 
 def _read_row(body: bytes, batch: str) -> Scored | None:
     try:
-        row = json.loads(body)
+        row = json.loads(body.decode("ascii"))  # which saves it from guessing the encoding
         scored = Scored(
             float(row["reward"]),
             tokens=row["tokens"],

@@ -18,6 +18,7 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from rmaudit.stats.arrays import FloatArray, finite_vector, means_by_code, values_by_cluster
+from rmaudit.stats.student import t_quantile
 
 _BCA_MIN_CLUSTERS = 50
 """Below this, BCa covers less than the plain percentile interval, because its acceleration is too noisy."""
@@ -98,7 +99,7 @@ def t_interval(estimate: float, error: float, df: int, confidence: float = 0.95)
     Raises:
         ValueError: when `confidence` is not between 0 and 1.
     """
-    reach = float(stats.t.ppf(_upper(confidence), df)) * error
+    reach = float(t_quantile(_upper(confidence), df)) * error
     return Interval(estimate, estimate - reach, estimate + reach)
 
 
@@ -134,7 +135,7 @@ def proportion_interval(
     if spread > 0 and n_clusters > 1:
         error, df = _standard_error(means)
         design_effect = max(1.0, error**2 * (n - 1) / spread)
-        t_items, t_clusters = stats.t.ppf(_upper(confidence), [n - 1, df])
+        t_items, t_clusters = t_quantile(_upper(confidence), [n - 1, df])
         effective = n / design_effect * (t_items / t_clusters) ** 2
     else:
         effective = float(n_clusters)
@@ -269,7 +270,7 @@ def _standard_error(means: FloatArray) -> tuple[float, int]:
     if len(means) < 2:
         raise ValueError("at least two clusters are needed to say how much they vary")
     # The shift makes the error of equal means exactly 0.
-    return float(stats.sem(means - means[0])), len(means) - 1
+    return float(np.std(means - means[0], ddof=1) / len(means) ** 0.5), len(means) - 1
 
 
 def _mean(means: FloatArray) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -60,14 +61,15 @@ def sign_flip_p(cluster_values: ArrayLike, seed: int, draws: int = 9999) -> floa
     return extreme / 2**n if exact else (extreme + 1) / (draws + 1)
 
 
-def _all_signs(n: int) -> Iterator[FloatArray]:
+def _all_signs(n: int) -> Iterable[FloatArray]:
     yield ((np.arange(2**n)[:, None] >> np.arange(n)) & 1).astype(np.float64)
 
 
-def _random_signs(n: int, seed: int, draws: int) -> Iterator[FloatArray]:
+@lru_cache(maxsize=2)
+def _random_signs(n: int, seed: int, draws: int) -> Iterable[FloatArray]:
+    """Kept, since the probes of a suite mostly have the same number of clusters."""
     rng = np.random.default_rng(seed)
-    for size in _chunks(draws, n):
-        yield rng.integers(0, 2, (size, n), dtype=np.int8).astype(np.float64)
+    return [rng.integers(0, 2, (size, n), dtype=np.int8).astype(np.float64) for size in _chunks(draws, n)]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from scipy import stats
+from rmaudit.stats.student import t_quantile, t_share
 
 _MOST_CLUSTERS = 1_000_000
 
@@ -31,7 +31,7 @@ def detection_limit(se: float, df: float, margin: float, power: float = 0.95, co
     if not (se >= 0 and df > 0 and margin >= 0 and math.isfinite(se) and math.isfinite(margin)):
         raise ValueError("standard error and margin must be at least 0, and degrees of freedom above 0")
     _check_shares(power, confidence)
-    return margin + float(stats.t.ppf((1 + confidence) / 2, df) + stats.t.ppf(power, df)) * se
+    return margin + float(t_quantile((1 + confidence) / 2, df) + t_quantile(power, df)) * se
 
 
 def clusters_needed(
@@ -68,10 +68,10 @@ def clusters_needed(
         df = clusters - 1
         se = sd / math.sqrt(clusters)
         if size > margin:
-            reached = stats.t.cdf((size - margin) / se - stats.t.ppf((1 + confidence) / 2, df), df)
+            reached = t_share((size - margin) / se - t_quantile((1 + confidence) / 2, df), df)
         else:
-            bar = stats.t.ppf(confidence, df)
-            sides = stats.t.cdf([(margin - size) / se - bar, (margin + size) / se - bar], df)
+            bar = t_quantile(confidence, df)
+            sides = t_share([(margin - size) / se - bar, (margin + size) / se - bar], df)
             reached = sides.sum() - 1
         return bool(reached >= power)
 

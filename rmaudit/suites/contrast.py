@@ -9,5 +9,5 @@ from rmaudit.suites.spec import Contrast, Item
 def read(measure: Contrast, item: Item) -> Reading | None:
     """Mean reward of the arms at the treated level minus mean reward of those at the control level."""
     treated = matching(item, measure.where | {measure.factor: measure.treated})
-    control = matching(item, measure.where | {measure.factor: measure.control})
-    return difference(treated, control) if treated and control else None
+    control = matching(item, measure.where | {measure.factor: measure.control}) if treated else []
+    return difference(treated, control) if control else None

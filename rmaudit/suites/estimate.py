@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,7 @@ class ItemEffects:
     concerned: tuple[Item, ...] = ()
     """Items that have the arms of the probe, those without rewards among them."""
 
-    @property
+    @cached_property
     def clusters(self) -> list[Hashable]:
         """Cluster of each item."""
         return [item.cluster for item in self.items]

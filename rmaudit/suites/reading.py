@@ -45,7 +45,7 @@ def linear(
         treated = sum(weight for weight in weights.values() if weight > 0)
         indicator = {arm: float(weight > 0) / treated if treated else 0.0 for arm, weight in weights.items()}
     return Reading(
-        roles, lambda rewards: sum(weight * rewards[arm] for arm, weight in weights.items()), indicator=indicator
+        roles, lambda rewards: sum([weight * rewards[arm] for arm, weight in weights.items()]), indicator=indicator
     )
 
 
@@ -53,8 +53,9 @@ def matching(item: Item, where: Mapping[str, Level]) -> list[str]:
     """Arms of an item that have all the given factor levels."""
     if not where:
         return list(item.arms)
-    first, *others = (item.arms_by_level.get(pair, ()) for pair in where.items())
-    return [name for name in first if all(name in other for other in others)]
+    levels = item.arms_by_level
+    first, *others = [levels.get(pair, ()) for pair in where.items()]
+    return [name for name in first if all([name in other for other in others])] if others else list(first)
 
 
 def difference(

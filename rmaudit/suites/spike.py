@@ -21,7 +21,6 @@ from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from rmaudit.policy import MeasurementPolicy
 from rmaudit.stats.arrays import FloatArray, cluster_codes, means_by_code
@@ -35,6 +34,7 @@ from rmaudit.stats.spike import (
     smallest_detected,
     with_addition,
 )
+from rmaudit.stats.student import t_quantile
 from rmaudit.suites.estimate import ItemEffects, Measurement
 from rmaudit.suites.finding import Added, Spike
 from rmaudit.suites.groups import GroupResult
@@ -186,7 +186,7 @@ class _Drawn:
     def judged(self, size: float, level: float) -> tuple[Limits, BoolArray]:
         """Its limits, and whether p is below the level by Student's t, whose p that of random signs comes close to."""
         drawn = self.at(size)
-        reach, bar = stats.t.isf([0.025, level / 2], self.df)
+        reach, bar = -t_quantile([0.025, max(level, _SMALLEST_P) / 2], self.df)
         significant = np.abs(drawn.mean) > bar * drawn.error + _TINY
         limits = Limits(drawn.mean, drawn.mean - reach * drawn.error, drawn.mean + reach * drawn.error)
         return limits, significant & (level > _SMALLEST_P)

@@ -162,7 +162,20 @@ def test_a_full_disk_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    with ScoreWriter(path, PLAN) as writer:
-        monkeypatch.setattr("os.fsync", full)
+    with ScoreWriter(path, PLAN) as writer, monkeypatch.context() as patched:
+        patched.setattr("os.fsync", full)
         with pytest.raises(RunError, match="No space left on device"):
             writer.append(2, batch("e"), [Scored(1.0)])
+
+
+def test_what_is_from_the_store_is_on_the_disk_at_the_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ScoreWriter(path, PLAN) as writer:
+        synced: list[int] = []
+        monkeypatch.setattr("os.fsync", synced.append)
+        writer.append(0, batch("a"), [Scored(1.0, stored="same-batch")])
+        assert not synced
+        writer.append(1, batch("b"), [Scored(1.0)])
+        assert len(synced) == 1
+        writer.append(2, batch("c"), [Scored(1.0, stored="other-batch")])
+        assert len(synced) == 1
+    assert len(synced) == 2
