@@ -23,7 +23,7 @@ def build(draw: Draw) -> list[dict[str, Any]]:
     """One item a question."""
     words = word_list("refusal")
     candidates = [*compositions(words["vague"]), *compositions([*words["vague"], words["vague_end"]])]
-    vague = Matcher(draw, candidates, shortlist=100)
+    vague = Matcher(draw, candidates, shortlist=250)
     items = []
     for question, right, wrong, domain in sorted(_questions(draw), key=lambda row: draw.rank(row[0], "vague"))[:ITEMS]:
         openings = draw.some(words["openings"], OPENINGS, question, "opening")
