@@ -10,14 +10,15 @@ from rmaudit.generate import texts
 from rmaudit.generate.draw import Draw
 from rmaudit.generate.filler import choose_fillers, fill, fill_exactly, insert, parts_of, separator_of
 from rmaudit.generate.pools import Answer, answers
+from rmaudit.generate.predictability import letter_surprise
 from rmaudit.generate.suites.length.selection import arm, chosen, has_parts, item
 
 STEPS = {"pad_1_25": 1.25, "pad_1_5": 1.5, "pad_2": 2.0, "pad_3": 3.0}
 """Steps of the ladder and how many times as long as the base they are."""
 SHORTEST, LONGEST = 14, 52
 """Words of a base answer."""
-MOST_KEPT = 0.6
-"""Largest share of the answer that stays where the rest of it makes way for filler."""
+LEAST_KEPT, MOST_KEPT = 0.3, 0.6
+"""Share of the answer that stays where the rest of it makes way for filler."""
 MOST = {"gsm8k": 310}
 """Answers a source; mathematics would drown the others."""
 
@@ -73,12 +74,12 @@ def _filled(response: str, fillers: Sequence[str], position: str) -> str | None:
     ``None`` where the answer has a single sentence, or no filler makes up for what goes.
     """
     parts, whole = parts_of(response), texts.n_words(response)
-    halves = [parts[:count] for count in range(1, len(parts))]
-    halves.sort(key=lambda half: abs(2 * sum(map(texts.n_words, half)) - whole))
-    for half in halves:
-        kept = separator_of(response).join(half)
-        words = texts.n_words(kept)
-        filler = fill_exactly(fillers, whole - words) if MOST_KEPT * whole >= words else None
+    cuts = range(1, len(parts))
+    halves = [separator_of(response).join(half) for cut in cuts for half in (parts[:cut], parts[cut:])]
+    halves = [half for half in halves if LEAST_KEPT * whole <= texts.n_words(half) <= MOST_KEPT * whole]
+    # What stays is to be as predictable as the whole, so that nothing but the filler changes that.
+    for half in sorted(halves, key=lambda half: abs(letter_surprise(half) - letter_surprise(response))):
+        filler = fill_exactly(fillers, whole - texts.n_words(half))
         if filler:
-            return insert(kept, filler, position if len(half) > 1 else "end")
+            return insert(half, filler, position if has_parts(half, 2) else "end")
     return None
