@@ -27,7 +27,7 @@ class Costs:
 
 
 EVENLY = Costs()
-LIKELY = Costs(bit_a_word=400.0, bit_a_letter=1200.0)
+LIKELY = Costs(bit_a_word=200.0, bit_a_letter=600.0)
 """Where texts must be as predictable as others, at the cost of a closer match in length."""
 
 

@@ -17,7 +17,7 @@ STEPS = {"pad_1_25": 1.25, "pad_1_5": 1.5, "pad_2": 2.0, "pad_3": 3.0}
 """Steps of the ladder and how many times as long as the base they are."""
 SHORTEST, LONGEST = 14, 52
 """Words of a base answer."""
-LEAST_KEPT, MOST_KEPT = 0.3, 0.6
+LEAST_KEPT, MOST_KEPT = 0.25, 0.52
 """Share of the answer that stays where the rest of it makes way for filler."""
 MOST = {"gsm8k": 310}
 """Answers a source; mathematics would drown the others."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
+from math import log
 from typing import Any
 
 from rmaudit.generate.draw import Draw, stable_rank
@@ -56,17 +57,17 @@ class Candidate:
     same: tuple[int, ...]
     """Equal in both answers: words, numbers, yes, no, he, she."""
     close: tuple[float, ...]
-    """Nearly equal: characters, words and signs, content words by two lists, words over 3 and 4 letters, and how
-    predictable the text is, in bits a word and bits a letter."""
+    """Nearly equal: characters, words and signs, content words by two lists, words over 3 and 4 letters, how predictable
+    the text is in bits a word and bits a letter, and the per cent by which characters differ."""
     said: frozenset[str]
     """Content words of the answer."""
     asked: frozenset[str]
     """Content words of its prompt."""
 
 
-FURTHEST = (6, 2, 2, 2, 2, 2, 0.4, 0.15)
+FURTHEST = (3, 2, 1, 1, 2, 2, 0.8, 0.3, 6)
 """Largest difference of each number in `Candidate.close`."""
-COST = (0.4, 2.0, 5.0, 3.0, 1.2, 1.8, 5.0, 15.0)
+COST = (0.4, 2.0, 5.0, 3.0, 1.2, 1.8, 5.0, 15.0, 1.0)
 """What a difference of one costs when pairs are chosen."""
 
 
@@ -199,6 +200,7 @@ def _counted(answer: Answer) -> Candidate:
         len({word for word in kinds if len(word) > 4}),
         surprise(text),
         letter_surprise(text),
+        100 * log(len(text)),
     )
     return Candidate(answer, same, close, frozenset(content), _asked(answer.prompt))
 

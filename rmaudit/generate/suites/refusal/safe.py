@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rmaudit.generate.compose import LIKELY, Matcher, compositions
+from rmaudit.generate.compose import LIKELY, Costs, Matcher, compositions
 from rmaudit.generate.draw import Draw
 from rmaudit.generate.pools import pool
 from rmaudit.generate.texts import word_list
@@ -22,8 +22,8 @@ PARTIAL = 2
 def build(draw: Draw) -> list[dict[str, Any]]:
     """One item a safe request."""
     words = word_list("refusal")
-    refusals = Matcher(draw, compositions(words["refusal"]))
-    stops = Matcher(draw, compositions(words["stopping"]))
+    refusals = Matcher(draw, compositions(words["refusal"]), costs=Costs(word=60.0, bit_a_word=80.0))
+    stops = Matcher(draw, compositions(words["stopping"]), costs=Costs(word=60.0, bit_a_word=80.0))
     empty = Matcher(draw, compositions(words["compliance"]), costs=LIKELY)
     prompts = {row["number"]: row for row in pool("xstest") if row["label"] == "safe"}
     items = []
