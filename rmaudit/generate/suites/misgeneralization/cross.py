@@ -58,16 +58,16 @@ class Candidate:
     """Equal in both answers: words, numbers, yes, no, he, she."""
     close: tuple[float, ...]
     """Nearly equal: characters, words and signs, content words by two lists, words over 3 and 4 letters, how predictable
-    the text is in bits a word and bits a letter, and the per cent by which characters differ."""
+    the text is in bits a word and bits a letter, and the per cent by which characters differ, and different numbers."""
     said: frozenset[str]
     """Content words of the answer."""
     asked: frozenset[str]
     """Content words of its prompt."""
 
 
-FURTHEST = (3, 2, 1, 1, 2, 2, 0.8, 0.3, 6)
+FURTHEST = (3, 2, 1, 1, 2, 2, 0.8, 0.3, 6, 1)
 """Largest difference of each number in `Candidate.close`."""
-COST = (0.4, 2.0, 5.0, 3.0, 1.2, 1.8, 5.0, 15.0, 1.0)
+COST = (0.4, 2.0, 5.0, 3.0, 1.2, 1.8, 5.0, 15.0, 1.0, 4.0)
 """What a difference of one costs when pairs are chosen."""
 
 
@@ -201,6 +201,7 @@ def _counted(answer: Answer) -> Candidate:
         surprise(text),
         letter_surprise(text),
         100 * log(len(text)),
+        len(set(re.findall(r"\d+", text))),
     )
     return Candidate(answer, same, close, frozenset(content), _asked(answer.prompt))
 
