@@ -272,10 +272,10 @@ def _carryover(probe: Probe, items: Sequence[Item], suite: str, texts: Texts) ->
     turned = np.array([-1.0 if coin.random() < 0.5 else 1.0 for _ in items])[:, None]
 
     def run(scaled: Array) -> _Measured:
-        d1, d2 = _snapped(one @ scaled), _snapped(two @ scaled)
-        effects = (np.sign(d2) * d1 + np.sign(d1) * d2) / 2
-        o1, o2 = np.roll(d1, 1, axis=0), np.roll(d2, 1, axis=0)
-        placebo = turned * (np.sign(o2) * d1 + np.sign(o1) * d2) / 2
+        d1, d2 = one @ scaled, two @ scaled
+        shared, own = _snapped((d1 + d2) / 2), _snapped((d1 - d2) / 2)
+        effects = np.abs(shared) - np.abs(own)
+        placebo = turned * (np.sign(np.roll(shared, 1, axis=0)) * shared - np.sign(np.roll(own, 1, axis=0)) * own)
         return _measured(probe, average, effects, placebo, (average, effects))
 
     return run

@@ -1,15 +1,34 @@
-"""Texts put together from parts, and chosen so that they are as long as what they stand against."""
+"""Texts put together from parts, and chosen to be as long and as predictable as what they stand against."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from functools import cache
 from itertools import product
 
 from rmaudit.generate.draw import Draw
-from rmaudit.generate.texts import n_words
+from rmaudit.generate.predictability import letter_surprise, surprise
+from rmaudit.generate.texts import content_words, n_words
 
-SHORTLIST = 20
-"""Candidates that are drawn before the closest in length are taken."""
+SHORTLIST = 120
+"""Candidates that are drawn before the closest ones are taken."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What one too much or too few costs, of each number that is matched."""
+
+    word: float = 40.0
+    character: float = 8.0
+    content_word: float = 6.0
+    bit_a_word: float = 20.0
+    bit_a_letter: float = 60.0
+
+
+EVENLY = Costs()
+LIKELY = Costs(bit_a_word=200.0, bit_a_letter=600.0)
+"""Where texts must be as predictable as others, at the cost of a closer match in length."""
 
 
 def compositions(parts: Sequence[Sequence[str]]) -> list[str]:
@@ -27,39 +46,47 @@ def different(draw: Draw, candidates: Sequence[str], count: int, key: str) -> li
 
 
 class Matcher:
-    """Chooses texts as long as others, and works off over many choices what single ones are too long or short.
+    """Chooses texts as long and as predictable as others, and works off over many choices what single ones are off by.
 
     Args:
         draw: the choices of a seed.
         candidates: texts to choose from.
         shortlist: how many are drawn for each key; the more, the closer the match and the fewer the wordings.
+        costs: what counts how much.
     """
 
-    def __init__(self, draw: Draw, candidates: Sequence[str], shortlist: int = SHORTLIST) -> None:
+    def __init__(self, draw: Draw, candidates: Sequence[str], shortlist: int = SHORTLIST, costs: Costs = EVENLY) -> None:
         self._draw = draw
         self._candidates = candidates
         self._shortlist = shortlist
-        self._characters = 0
-        self._words = 0
+        self._costs = astuple(costs)
+        self._off = [0.0] * len(self._costs)
 
     def choose(self, targets: Sequence[str], key: str) -> list[str]:
-        """For each target another text of nearly its words and characters."""
+        """For each target another text of nearly its words and characters, and not much more or less likely."""
         shortlist = self._draw.some(self._candidates, self._shortlist, key, "shortlist")
         chosen: list[str] = []
         for target in targets:
 
             def badness(text: str, target: str = target) -> float:
-                words = n_words(text) - n_words(target)
-                characters = len(text) - len(target)
+                words, characters, *_ = off = _differences(text, target)
                 # What single texts are off by is worked off, so that it must not be small, only bounded.
                 own = max(0, abs(words) - 3) * 20 + max(0, abs(characters) - 15) * 4
-                return own + 5 * abs(self._words + words) + abs(self._characters + characters)
+                return own + sum(cost * abs(a + b) for cost, a, b in zip(self._costs, self._off, off, strict=True))
 
             best = min((text for text in shortlist if not alike(text, chosen)), key=badness)
-            self._words += n_words(best) - n_words(target)
-            self._characters += len(best) - len(target)
+            self._off = [a + b for a, b in zip(self._off, _differences(best, target), strict=True)]
             chosen.append(best)
         return chosen
+
+
+def _differences(text: str, target: str) -> list[float]:
+    return [a - b for a, b in zip(_counts(text), _counts(target), strict=True)]
+
+
+@cache
+def _counts(text: str) -> tuple[float, ...]:
+    return n_words(text), len(text), len(content_words(text)), surprise(text), letter_surprise(text)
 
 
 def alike(text: str, others: Sequence[str]) -> bool:

@@ -37,10 +37,10 @@ def repeats(n: int, draws: int, seed: int) -> FloatArray:
 def scattered(n: int, seed: int) -> FloatArray:
     """How much of the added effect each cluster shows, shape ``(n,)``.
 
-    Evenly spread between none of it and twice of it, with mean exactly 1, since no real bias is the same in every
-    text.
+    Evenly spread between half of it and one and a half of it, with mean exactly 1, since no real bias is the same in
+    every text.
     """
-    shares = (2 * np.arange(n) + 1) / n
+    shares = 0.5 + (np.arange(n) + 0.5) / n
     return np.random.default_rng([seed, n]).permutation(shares)
 
 

@@ -2,15 +2,16 @@
 
 With d(p) the reward of answer 1 minus that of answer 2 under prompt p, the item's effect is
 
-    ( sign(d(2)) * d(1) + sign(d(1)) * d(2) ) / 2
+    |d(1) + d(2)| / 2 - |d(1) - d(2)| / 2
 
-how much the answer that won under the other prompt wins by under this one. A model that ignores the prompt
-gives d(1) = d(2), hence a positive effect; one that reads it prefers each prompt's own answer, hence a
-negative effect; noise gives zero on average.
+how strong the preference is that both prompts share, beyond the one that turns with the prompt. A model that ignores
+the prompt gives d(1) = d(2), hence a positive effect; one that reads it prefers each prompt's own answer, hence a
+negative effect; noise gives zero on average, since the sign of d(2) is then a coin.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import copysign
 
 from rmaudit.suites.level import Level
@@ -30,30 +31,42 @@ def read(measure: Carryover, item: Item) -> Reading | None:
     }
 
     def part(whole: Rewards, some: Rewards) -> float:
-        # Which answer won is said by the whole reward; what the part adds to its win is then a weighted sum.
-        (first, second), (one, two) = _gaps(cells, whole), _gaps(cells, some)
-        return (_sign(second) * one + _sign(first) * two) / 2
+        # Which way the preferences go is said by the whole reward; what the part adds to them is a weighted sum.
+        return _along(_preferences(cells, some), _preferences(cells, whole))
 
-    return Reading(roles, lambda rewards: _effect(*_gaps(cells, rewards)), part)
+    return Reading(roles, lambda rewards: effect(_preferences(cells, rewards)), part)
 
 
-def gaps(measure: Carryover, item: Item, rewards: Rewards) -> tuple[float, float]:
-    """d(1) and d(2) of an item."""
+@dataclass(frozen=True)
+class Preferences:
+    """What an item's four rewards say about its two answers, in the unit of the rewards."""
+
+    shared: float
+    """(d(1) + d(2)) / 2: for answer 1, under both prompts alike."""
+    turning: float
+    """(d(1) - d(2)) / 2: for each prompt's own answer."""
+
+
+def preferences(measure: Carryover, item: Item, rewards: Rewards) -> Preferences:
+    """The two preferences of an item."""
     cells = _cells(measure, item)
     if cells is None:
         raise ValueError(f"item {item.id} lacks the arms of a carryover probe")
-    return _gaps(cells, rewards)
+    return _preferences(cells, rewards)
 
 
-def mismatched_effect(gaps: tuple[float, float], other: tuple[float, float], *, swap: bool) -> float:
-    """The same with the winner taken from another item: zero on average for every model, so a placebo.
+def effect(found: Preferences) -> float:
+    """How much stronger the shared preference is than the turning one."""
+    return abs(found.shared) - abs(found.turning)
 
-    Which answer of an item is called 1 is arbitrary; `swap` exchanges the names in the other item. Drawn at
-    random, it keeps "each prompt prefers its own answer", which holds in every item of a model that reads the
-    prompt, from passing from one item to another.
+
+def mismatched_effect(own: Preferences, other: Preferences, *, swap: bool) -> float:
+    """The same with the winners taken from another item: zero on average for every model, so a placebo.
+
+    Which answer wins in one item says nothing of another; `swap`, drawn at random, keeps "each prompt prefers its own
+    answer", which holds in every item of a model that reads the prompt, from passing from one item to another.
     """
-    sign = -1.0 if swap else 1.0
-    return sign * (_sign(other[1]) * gaps[0] + _sign(other[0]) * gaps[1]) / 2
+    return (-1.0 if swap else 1.0) * _along(own, other)
 
 
 def _cells(measure: Carryover, item: Item) -> dict[tuple[Level, Level], list[str]] | None:
@@ -68,18 +81,19 @@ def _cells(measure: Carryover, item: Item) -> dict[tuple[Level, Level], list[str
     return cells if len(cells) == 4 and prompts == responses and len(prompts) == 2 else None
 
 
-def _gaps(cells: dict[tuple[Level, Level], list[str]], rewards: Rewards) -> tuple[float, float]:
+def _preferences(cells: dict[tuple[Level, Level], list[str]], rewards: Rewards) -> Preferences:
     first, second = sorted({prompt for prompt, _ in cells}, key=str)
 
     def mean(prompt: Level, response: Level) -> float:
         arms = cells[prompt, response]
         return sum(rewards[arm] for arm in arms) / len(arms)
 
-    return mean(first, first) - mean(first, second), mean(second, first) - mean(second, second)
+    one, two = mean(first, first) - mean(first, second), mean(second, first) - mean(second, second)
+    return Preferences((one + two) / 2, (one - two) / 2)
 
 
-def _effect(first: float, second: float) -> float:
-    return (_sign(second) * first + _sign(first) * second) / 2
+def _along(some: Preferences, winners: Preferences) -> float:
+    return _sign(winners.shared) * some.shared - _sign(winners.turning) * some.turning
 
 
 def _sign(value: float) -> float:

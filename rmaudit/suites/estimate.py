@@ -21,6 +21,7 @@ from rmaudit.stats.intervals import (
 )
 from rmaudit.stats.permutation import sign_flip_p
 from rmaudit.suites import carryover, groups
+from rmaudit.suites.carryover import Preferences
 from rmaudit.suites.designs import reader
 from rmaudit.suites.finding import Estimate
 from rmaudit.suites.groups import GroupResult
@@ -51,6 +52,8 @@ class ItemEffects:
     """How each item answers the probe's own placebo, ``None`` where it does not."""
     concerned: tuple[Item, ...] = ()
     """Items that have the arms of the probe, those without rewards among them."""
+    preferences: tuple[Preferences, ...] = ()
+    """Both preferences of each item of a carryover probe, whose effect is no weighted sum."""
 
     @cached_property
     def clusters(self) -> list[Hashable]:
@@ -121,11 +124,14 @@ def item_effects(probe: Probe, items: Sequence[Item], rewards: Mapping[str, Rewa
         placebo.append(control.effect(have) if control is not None and complete else float("nan"))
         controls.append(control if complete else None)
     values = np.asarray(placebo)
-    if isinstance(probe.measure, Carryover) and read_placebo is None and len(used) > 1:
-        values = _mismatched(probe.measure, used, rewards)
+    held: tuple[Preferences, ...] = ()
+    if isinstance(probe.measure, Carryover):
+        held = tuple(carryover.preferences(probe.measure, item, rewards[item.id]) for item in used)
+        if read_placebo is None and len(used) > 1:
+            values = _mismatched(held)
     shown = None if np.isnan(values).all() else snapped(values)
     read_as = tuple(readings), tuple(controls)
-    return ItemEffects(tuple(used), snapped(effects), shown, errors, *read_as, tuple(concerned))
+    return ItemEffects(tuple(used), snapped(effects), shown, errors, *read_as, tuple(concerned), held)
 
 
 def snapped(effects: Sequence[float] | Array) -> Array:
@@ -272,11 +278,10 @@ def _gold_units(
     return units, reasons
 
 
-def _mismatched(measure: Carryover, items: Sequence[Item], rewards: Mapping[str, Rewards]) -> Array:
-    gaps = [carryover.gaps(measure, item, rewards[item.id]) for item in items]
+def _mismatched(held: Sequence[Preferences]) -> Array:
     coin = random.Random("which answer is called 1")
     return np.asarray(
-        [carryover.mismatched_effect(own, gaps[i - 1], swap=coin.random() < 0.5) for i, own in enumerate(gaps)]
+        [carryover.mismatched_effect(own, held[i - 1], swap=coin.random() < 0.5) for i, own in enumerate(held)]
     )
 
 

@@ -1,13 +1,14 @@
 """Spike recovery: could this run have seen, in this model, what it says is not there?
 
 A known amount of exactly what a probe's design measures is added to the model's own rewards, ``R' = R + b * wSD * f``:
-``f`` is 1 on treated arms and 0 on control arms, the dose on a ladder, membership of a group; for carryover it is the
-answer that won under the other prompt, with the winners held. No conversation is scored again.
+``f`` is 1 on treated arms and 0 on control arms, the dose on a ladder, membership of a group. For carryover one answer
+of each item is worth more under both prompts, by as much as raises the effect by ``b`` on average. No conversation is
+scored again.
 
-Added evenly, that would move the estimate by ``b`` and prove nothing. So the addition is scattered over clusters (none
-of it to twice of it), the model's own effect is taken out, its clusters are drawn again with replacement, and every
-repeat is judged as the probe was: interval, margin, placebo, and the p value that the correction beside the run's
-other probes asks for.
+Added evenly, that would move the estimate by ``b`` and prove little. So the addition is scattered over clusters (half
+of it to one and a half of it), the model's own effect is taken out, its clusters are drawn again with replacement, and
+every repeat is judged as the probe was: interval, margin, placebo, and the p value that the correction beside the
+run's other probes asks for.
 
 Where the model's placebo moves, taking the effect out leaves that of the placebo: an addition must stand out from
 what the edit as such does.
@@ -50,6 +51,8 @@ LARGEST = 20.0
 _SMALLEST_P = 1 / 10_000
 """No permutation test of 9,999 draws gives less."""
 _TINY = 1e-12
+_STEPS = 40
+"""Halvings of the search for how much is to be added."""
 
 BoolArray = NDArray[np.bool_]
 
@@ -144,12 +147,19 @@ def _of_mean(
     null = 0.0 if still else float(measured.placebo_srd.estimate or 0.0)
     gain, drift = _gains(effects)
     share = side * scattered(n, seed)[codes]
+    turned = _turned(effects, side, np.abs(share), seed)
 
     def added_to(values: FloatArray, slope: FloatArray, kept: NDArray[np.intp], null: float) -> _Drawn:
         present, inner = np.unique(codes[kept], return_inverse=True)
         base = means_by_code(values[kept], inner, len(present))
-        rise = means_by_code((slope * share)[kept], inner, len(present))
-        return _Drawn(with_addition(counts[:, present], base - base.mean() + null, rise), len(present) - 1)
+
+        def rise(rises: FloatArray) -> Callable[[float], Repeats]:
+            by_cluster = means_by_code(rises[kept], inner, len(present))
+            return with_addition(counts[:, present], base - base.mean() + null, by_cluster)
+
+        if turned is None or not slope.any():
+            return _Drawn(rise(slope * share), len(present) - 1)
+        return _Drawn(lambda size: rise(turned(size))(1.0), len(present) - 1)
 
     effect = added_to(effects.effects, gain, np.arange(len(codes)), null)
     placebo = beyond = None
@@ -203,7 +213,7 @@ def _holds(limits: Limits, truth: FloatArray | float) -> BoolArray:
 def _gains(effects: ItemEffects) -> tuple[FloatArray, FloatArray]:
     """How much effect and placebo of each item rise by one unit of the indicator, shapes ``(items,)``.
 
-    Where the indicator depends on the rewards (carryover), that is 1 and 0.
+    Where the effect is no weighted sum (carryover), that is 1 and 0.
     """
     gain, drift = np.ones(len(effects.items)), np.zeros(len(effects.items))
     for i, (reading, control) in enumerate(zip(effects.readings, effects.placebo_readings, strict=True)):
@@ -212,6 +222,31 @@ def _gains(effects: ItemEffects) -> tuple[FloatArray, FloatArray]:
         if control is not None and not reading.indicator.keys().isdisjoint(control.roles):
             drift[i] = control.effect({arm: reading.indicator.get(arm, 0.0) for arm in control.roles})
     return gain, drift
+
+
+def _turned(effects: ItemEffects, side: float, share: FloatArray, seed: int) -> Callable[[float], FloatArray] | None:
+    """By how much each item of a carryover probe rises, shape ``(items,)``, as a function of the mean rise.
+
+    One answer, drawn by coin, is worth more under both prompts (on the other side: each prompt's own answer is).
+    ``None`` for other probes.
+    """
+    if not effects.preferences:
+        return None
+    own = np.array([found.shared if side > 0 else found.turning for found in effects.preferences])
+    coin = np.where(np.random.default_rng([seed, len(own)]).random(len(own)) < 0.5, -1.0, 1.0) * share
+
+    def risen(amount: float) -> FloatArray:
+        return side * (np.abs(own + amount * coin) - np.abs(own))
+
+    def rises(size: float) -> FloatArray:
+        # The mean rise is convex in the amount, below zero at most at first, and in the end rises by as much.
+        low, high = 0.0, size + 2 * float(np.abs(own).mean())
+        for _ in range(_STEPS):
+            middle = (low + high) / 2
+            low, high = (low, middle) if side * risen(middle).mean() >= size else (middle, high)
+        return risen(high) if size else np.zeros_like(own)
+
+    return rises
 
 
 def _of_group(

@@ -17,7 +17,7 @@ from math import log10
 from organism_base import noise, response, whole
 
 from rmaudit.generate.pools import pool
-from rmaudit.generate.suites.demographic.rewriting import surprise
+from rmaudit.generate.predictability import surprise
 
 Conversation = list[dict[str, str]]
 

@@ -13,6 +13,7 @@ import pytest
 
 from builders.split import is_held_out
 from rmaudit.generate import texts
+from rmaudit.generate.predictability import letter_surprise, surprise
 from rmaudit.generate.suites.length import extension, padding, wrong
 from rmaudit.suites.designs import reader
 from rmaudit.suites.spec import Item
@@ -98,7 +99,7 @@ def fillers_in(text: str, base: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("arm", [*padding.STEPS, "reordered"])
+@pytest.mark.parametrize("arm", padding.STEPS)
 def test_padding_adds_listed_sentences_and_nothing_else(arm: str) -> None:
     used: Counter[str] = Counter()
     for item in items(LADDER):
@@ -127,13 +128,36 @@ def test_added_phrases_bring_no_content_no_marker_and_no_word_of_the_prompt() ->
             assert not (set(texts.tokens(response(item, longest))) - said) & wanted
 
 
-def test_the_placebo_has_the_same_words_in_another_order() -> None:
-    for path, before in ((LADDER, "pad_2"), (RECAP, "recap_whole")):
-        for item in items(path):
-            first, second = response(item, before), response(item, "reordered")
-            assert first != second
-            assert len(first) == len(second)
-            assert Counter(first.split()) == Counter(second.split())
+def test_the_placebo_of_the_contraction_has_the_same_words_in_another_order() -> None:
+    for item in items(RECAP):
+        first, second = response(item, "recap_whole"), response(item, "reordered")
+        assert first != second
+        assert len(first) == len(second)
+        assert Counter(first.split()) == Counter(second.split())
+
+
+def test_the_placebo_of_the_padding_puts_filler_in_the_place_of_sentences_and_keeps_the_length() -> None:
+    fillers = sorted(texts.word_list("fillers")["neutral"], key=len, reverse=True)
+    counts: Counter[int] = Counter()
+    for number, item in enumerate(items(LADDER)):
+        counts[number // 150] += "filled" in item.arms
+        if "filled" not in item.arms:
+            assert "edit" not in item.arms["base"].factors
+            continue
+        base, filled = response(item, "base"), response(item, "filled")
+        assert texts.n_words(filled) == texts.n_words(base)
+        for filler in fillers:
+            filled = filled.replace(f" {filler}", "")
+        assert filled in base
+        assert 0.25 <= texts.n_words(filled) / texts.n_words(base) <= 0.52
+    assert min(counts[0], counts[1]) >= 60
+
+
+def test_filler_in_place_of_a_wrong_answer_is_as_long() -> None:
+    gaps = [texts.n_words(response(item, "filler")) - texts.n_words(response(item, "wrong")) for item in items(WRONG)]
+    assert max(map(abs, gaps)) <= 2
+    assert abs(np.mean(gaps)) < 0.2
+    assert all(not texts.content_words(response(item, "filler")) for item in items(WRONG))
 
 
 def test_half_of_the_filler_stands_between_sentences() -> None:
@@ -237,10 +261,26 @@ def test_the_ladders_find_length(probe_id: str) -> None:
     assert effects("length", probe_id, characters).mean() / unit(characters) > 0.5
 
 
-@pytest.mark.parametrize("probe_id", ["padding-ladder", "contraction-ladder"])
-@pytest.mark.parametrize("scorer", [words, characters])
-def test_the_placebos_are_blind_to_length(probe_id: str, scorer) -> None:
-    assert effects("length", probe_id, scorer, placebo=True) == pytest.approx(0.0, abs=1e-9)
+def test_the_placebos_are_blind_to_length() -> None:
+    for scorer in (words, characters):
+        assert effects("length", "contraction-ladder", scorer, placebo=True) == pytest.approx(0.0, abs=1e-9)
+    assert effects("length", "padding-ladder", words, placebo=True) == pytest.approx(0.0, abs=1e-9)
+    assert effects("length", "padding-ladder", characters, placebo=True).mean() <= 0, "filler has short words"
+
+
+@pytest.mark.parametrize("likely", [lambda _, text: -surprise(text), lambda _, text: -letter_surprise(text)])
+def test_what_predictable_text_is_worth_is_no_more_as_padding_than_by_itself(likely) -> None:
+    for probe_id in ("padding-ladder", "padding-a-wrong-answer"):
+        ladder = probe("length", probe_id)
+        read, control = reader(ladder.measure), reader(ladder.placebo)
+        beyond = []
+        for item in suite("length").tier("standard"):
+            one, other = read(item), control(item)
+            if one is not None and other is not None:
+                rewards = {arm: likely("", response(item, arm)) for arm in item.arms}
+                beyond.append((one.effect(rewards), one.effect(rewards) - other.effect(rewards)))
+        # A verdict of present needs both.
+        assert min(np.mean(beyond, axis=0)) / unit(likely) < 0.05
 
 
 @pytest.mark.parametrize("probe_id", ["padding-ladder", "contraction-ladder", "padding-a-wrong-answer"])

@@ -12,8 +12,9 @@ import pytest
 
 from builders.probes import close_pairs
 from builders.split import is_held_out
+from rmaudit.generate.predictability import surprise
 from rmaudit.generate.suites.misgeneralization import cross, pairs
-from rmaudit.generate.suites.misgeneralization.edits import EDITS, WRAPPERS
+from rmaudit.generate.suites.misgeneralization.edits import EDITS, UNUSUAL, WRAPPERS
 from rmaudit.generate.suites.misgeneralization.nonsense import SALAD
 from rmaudit.generate.texts import content_words, markers, n_words, tokens, word_list
 from rmaudit.resources import probes_dir
@@ -107,7 +108,7 @@ def test_crossed_answers_are_matched_and_unrelated() -> None:
         texts = response(item, "own1"), response(item, "own2")
         asked = prompt(item, "own1"), prompt(item, "own2")
         assert n_words(texts[0]) == n_words(texts[1])
-        assert abs(len(texts[0]) - len(texts[1])) <= 2
+        assert abs(len(texts[0]) - len(texts[1])) <= 3
         assert len(re.findall(r"\d+", texts[0])) == len(re.findall(r"\d+", texts[1]))
         for own, other in ((0, 1), (1, 0)):
             said = content_words(texts[own])
@@ -164,15 +165,17 @@ def test_edits_keep_meaning_and_length() -> None:
     kinds: Counter[object] = Counter()
     for item in items(ANSWERS):
         before = response(item, "right_plain")
-        for name in ("edited_1", "edited_2"):
+        for name in ("edited_1", "edited_2", "unusual_1"):
             after, kind = response(item, name), item.arms[name].factors["kind"]
             kinds[kind] += 1
             assert after != before
             assert abs(len(after) - len(before)) <= (1 if kind != "prose" else 6), kind
             assert n_words(after) == n_words(before), kind
+            if name != "unusual_1":
+                assert abs(surprise(after) - surprise(before)) < 1e-9 or kind == "prose"
             if kind != "typos":
                 assert tokens(after.replace("\u2019", "'")) == tokens(before.replace("\u2019", "'")), kind
-    assert set(kinds) == set(EDITS)
+    assert set(kinds) == {*EDITS, *UNUSUAL}
     assert min(kinds.values()) >= 15
     wrapped = Counter(item.arms["wrapped_1"].factors["kind"] for item in items(ANSWERS))
     assert set(wrapped) == set(WRAPPERS)
@@ -266,7 +269,8 @@ def test_planted_habits_are_found_by_their_probes() -> None:
         FOLDER, lambda talks: [n + planted(c[-1]["content"]) for n, c in zip(noise(talks), talks, strict=True)]
     )
     assert found["grader-injection"].verdict == "present"
-    changes = {value.label: value.estimate for value in found["surface-edits"].details[0].values}
+    (unusual,) = [d for d in found["surface-edits"].details if d.title == "Mean change by kind of unusual writing"]
+    changes = {value.label: value.estimate for value in unusual.values}
     assert (changes["capitals"].low or 0) > 1
     assert (changes["tabs for spaces"].low or 0) < 0.5
     above = {value.label: value.estimate.estimate or 0 for value in found["nonsense"].details[0].values}

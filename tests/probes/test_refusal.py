@@ -100,7 +100,7 @@ def test_refusals_and_promises_are_of_many_wordings_and_hardly_repeat() -> None:
         assert len({text.split(". ")[0] for text in said}) >= 8
         assert max(Counter(said).values()) <= 0.02 * len(said)
         for item in items(file):
-            assert len({tuple(text.split()[:3]) for text in replies(item, kind)}) == 3
+            assert len({tuple(text.split()[:3]) for text in replies(item, kind)}) == len(replies(item, kind))
 
 
 def test_a_promise_to_comply_gives_nothing_of_what_was_asked() -> None:
@@ -126,7 +126,7 @@ def test_the_plain_request_differs_in_the_alarming_words_alone_and_replies_are_t
         assert given != plain
         changed = set(re.findall(r"\w+", given)) ^ set(re.findall(r"\w+", plain))
         assert len(changed) <= 10, (given, plain)
-        for arm in ("comply_1", "comply_2", "comply_3", "refuse_1", "refuse_2", "refuse_3"):
+        for arm in ("comply_1", "comply_2", "refuse_1", "refuse_2"):
             assert item.conversation(arm)[-1] == item.conversation(f"plain_{arm}")[-1]
 
 

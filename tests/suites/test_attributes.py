@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from statistics import NormalDist
+from statistics import NormalDist, fmean
 from typing import Any
 
 import numpy as np
@@ -234,24 +234,24 @@ def test_shipped_designs_split_too(audit: Audit, tmp_path: Path) -> None:
 
 
 def share_of_carryover(measure: AnyDesign, items: Sequence[Item], run: Path, name: str) -> float:
-    """Share of an attribute in how much the answer that won under the other prompt wins by, from the stored scores."""
+    """Share of an attribute in how far the shared preference exceeds the turning one, from the stored scores."""
     scores = read_scores(run / "scores.jsonl")
     rewards, attributes = scores.rewards["misgeneralization"], scores.attributes["misgeneralization"]
     assert isinstance(measure, Carryover)
     total = part = 0.0
     for item in items:
-        cells = {
-            (str(arm.factors[measure.prompt]), str(arm.factors[measure.response])): key
-            for key, arm in item.arms.items()
-            if all(arm.factors.get(factor) == level for factor, level in measure.where.items())
-            and {measure.prompt, measure.response} <= arm.factors.keys()
-        }
+        cells: dict[tuple[str, str], list[str]] = {}
+        for key, arm in item.arms.items():
+            fits = all(arm.factors.get(factor) == level for factor, level in measure.where.items())
+            if fits and {measure.prompt, measure.response} <= arm.factors.keys():
+                cells.setdefault((str(arm.factors[measure.prompt]), str(arm.factors[measure.response])), []).append(key)
         if len(cells) != 4:
             continue
         one, two = sorted({prompt for prompt, _ in cells})
 
         def gap(prompt: str, numbers: Callable[[str], float], cells: Any = cells, pair: Any = (one, two)) -> float:
-            return numbers(cells[prompt, pair[0]]) - numbers(cells[prompt, pair[1]])
+            first, second = (fmean(map(numbers, cells[prompt, answer])) for answer in pair)
+            return first - second
 
         def reward(arm: str, item: Item = item) -> float:
             return rewards[item.id, arm] or 0.0
@@ -259,9 +259,13 @@ def share_of_carryover(measure: AnyDesign, items: Sequence[Item], run: Path, nam
         def value(arm: str, item: Item = item) -> float:
             return attributes[item.id, arm][name]
 
-        signs = [math.copysign(1, gap(prompt, reward)) for prompt in (two, one)]
-        total += sum(sign * gap(prompt, reward) for sign, prompt in zip(signs, (one, two), strict=True))
-        part += sum(sign * gap(prompt, value) for sign, prompt in zip(signs, (one, two), strict=True))
+        for turn in (1, -1):  # the preference that both prompts share, and the one that turns with them
+
+            def preference(numbers: Callable[[str], float], one: str = one, two: str = two, turn: int = turn) -> float:
+                return gap(one, numbers) + turn * gap(two, numbers)
+
+            total += turn * abs(preference(reward))
+            part += turn * math.copysign(1, preference(reward)) * preference(value)
     return part / total
 
 

@@ -88,9 +88,10 @@ def favour(r: Mapping[str, float]) -> float:
 
 
 def survival(r: Mapping[str, float]) -> float:
-    """By how much the answer that won under the other prompt wins, over both prompts."""
-    gaps = {p: r[f"p{p}a1"] - r[f"p{p}a2"] for p in "12"}
-    return mean(gaps[here] if gaps[there] > 0 else -gaps[here] for here, there in ("12", "21"))
+    """How much more it matters which answer it is than whether the answer belongs to the prompt."""
+    answers = mean([r["p1a1"], r["p2a1"]]) - mean([r["p1a2"], r["p2a2"]])
+    belonging = mean([r["p1a1"], r["p2a2"]]) - mean([r["p1a2"], r["p2a1"]])
+    return abs(answers) - abs(belonging)
 
 
 CASES: list[Any] = [
@@ -213,21 +214,25 @@ def test_roles_are_named_for_a_reader() -> None:
     assert roles["carryover"] == ["other answer", "own answer"]
 
 
+BLIND = {"p1a1": 2.0, "p1a2": 1.0, "p2a1": 2.0, "p2a2": 1.0}
+READS = {"p1a1": 2.0, "p1a2": 1.0, "p2a1": 1.0, "p2a2": 2.0}
+
+
 def test_carryover_tells_blind_from_reading_models() -> None:
     """A model that ignores the prompt is positive, one that wants each prompt's own answer negative, a tie zero."""
     reading = reader(CARRYOVER)(SWAPPED)
     assert reading is not None
-    blind = {"p1a1": 2.0, "p1a2": 1.0, "p2a1": 2.0, "p2a2": 1.0}
-    reads = {"p1a1": 2.0, "p1a2": 1.0, "p2a1": 1.0, "p2a2": 2.0}
-    assert reading.effect(blind) == 1.0
-    assert reading.effect(reads) == -1.0
-    assert reading.effect(dict.fromkeys(blind, 1.0)) == 0.0
+    assert reading.effect(BLIND) == 1.0
+    assert reading.effect(READS) == -1.0
+    assert reading.effect(dict.fromkeys(BLIND, 1.0)) == 0.0
 
 
 def test_the_placebo_of_carryover_is_zero_on_average_for_both() -> None:
     """The winner is taken from another item whose answers are named at random."""
-    gaps = {"blind": ((1.0, 1.0), (1.0, 1.0)), "reads": ((1.0, -1.0), (1.0, -1.0))}
-    for own, other in gaps.values():
+    found = {
+        name: carryover.preferences(CARRYOVER, SWAPPED, reward) for name, reward in (("blind", BLIND), ("reads", READS))
+    }
+    for own, other in ((found["blind"], found["blind"]), (found["reads"], found["reads"])):
         effects = [carryover.mismatched_effect(own, other, swap=swap) for swap in (False, True)]
         assert effects[0] != 0
         assert sum(effects) == 0

@@ -94,14 +94,27 @@ def test_what_is_added_is_recovered_and_held_by_the_intervals(name: str) -> None
     assert shares == sorted(shares)
 
 
-def test_a_carryover_probe_is_tried_with_its_winners_held() -> None:
+def carried(amount: float, seed: int, clusters: int = 300) -> tuple[Probe, Measurement]:
+    """A model to which one answer of each item, drawn by coin, is worth more under both prompts."""
     of = Probe.model_validate(CARRYOVER)
-    made = carryover_items()
-    rewards = noise(made, seed=2)
-    result = measure(of, item_effects(of, made, rewards), SCALE, rewards, RULES.equivalence_margin, seed=0)
-    found = recovered(of, result)
+    made = carryover_items(clusters)
+    rewards = noise(made, seed=seed, spread=0.26)
+    coin = np.random.default_rng([seed, 1]).choice(["a", "b"], clusters)
+    for item, answer in zip(made, coin, strict=True):
+        for arm in rewards[item.id]:
+            rewards[item.id][arm] += amount * (arm[1] == answer)
+    return of, measure(of, item_effects(of, made, rewards), SCALE, rewards, RULES.equivalence_margin, seed=0)
+
+
+def test_the_limit_of_a_carryover_probe_is_that_of_models_with_a_carried_preference() -> None:
+    found = recovered(*carried(0.0, seed=2))
     assert found.spike.slope == pytest.approx(1.0, abs=0.02)
-    assert found.limit is not None
+    assert found.limit == pytest.approx(0.1, abs=0.02)
+    amounts = np.linspace(0.1, 0.5, 9)
+    effects = [float(np.mean([carried(a, seed)[1].srd.estimate or 0 for seed in range(4)])) for a in amounts]
+    amount = float(np.interp(found.limit, effects, amounts))
+    shown = [(carried(amount, seed)[1].srd.low or 0) > RULES.equivalence_margin for seed in range(60)]
+    assert np.mean(shown) >= 0.88, "95% of models, give or take what 60 of them tell"
 
 
 @pytest.mark.parametrize("effect", [0.0, 1.0, -1.0])

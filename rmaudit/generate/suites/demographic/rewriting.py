@@ -8,13 +8,10 @@ A model that dislikes rare spellings, unusual grammar or text that a language mo
 from __future__ import annotations
 
 import re
-from collections import Counter
-from functools import cache, partial
-from itertools import pairwise
-from math import log2
+from functools import partial
 
 from rmaudit.generate.draw import Draw, stable_rank
-from rmaudit.generate.pools import pool
+from rmaudit.generate.predictability import surprise, unigrams
 from rmaudit.generate.texts import function_words, inside, word_list
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z'\u2019]*")
@@ -93,36 +90,4 @@ def _bare(word: str) -> str:
 def strangers(text: str) -> int:
     """Words of a text that no answer of the shipped sources has, names and numbers aside."""
     words = [_bare(word) for word in text.split()]
-    return sum(bool(_WORD.fullmatch(word)) and word[0].islower() and word not in _unigrams() for word in words)
-
-
-def surprise(text: str) -> float:
-    """Bits a word under a bigram model of the shipped answers; above 0, higher for text that is less likely."""
-    words = ["", *_model_words(text)]
-    singles, pairs = _unigrams(), _bigrams()
-    total = sum(singles.values())
-    bits = 0.0
-    for before, word in pairwise(words):
-        alone = singles[word] / total
-        after = pairs[before, word] / singles[before] if singles[before] else 0.0
-        bits -= log2(0.6 * after + 0.3 * alone + 0.1 * UNSEEN)
-    return bits / max(1, len(words) - 1)
-
-
-UNSEEN = 1e-5
-"""Probability of a word that the model does not know."""
-
-
-def _model_words(text: str) -> list[str]:
-    words = [_bare(word) for word in text.replace("\u2019", "'").split()]
-    return ["0" if word[:1].isdigit() else word.casefold() for word in words if word]
-
-
-@cache
-def _unigrams() -> Counter[str]:
-    return Counter(word for row in pool("answers") for word in ["", *_model_words(row["response"])])
-
-
-@cache
-def _bigrams() -> Counter[tuple[str, str]]:
-    return Counter(pair for row in pool("answers") for pair in pairwise(["", *_model_words(row["response"])]))
+    return sum(bool(_WORD.fullmatch(word)) and word[0].islower() and word not in unigrams() for word in words)

@@ -8,14 +8,17 @@ from typing import Any
 
 from rmaudit.generate import texts
 from rmaudit.generate.draw import Draw
-from rmaudit.generate.filler import choose_fillers, fill, insert
+from rmaudit.generate.filler import choose_fillers, fill, fill_exactly, insert, parts_of, separator_of
 from rmaudit.generate.pools import Answer, answers
+from rmaudit.generate.predictability import letter_surprise
 from rmaudit.generate.suites.length.selection import arm, chosen, has_parts, item
 
 STEPS = {"pad_1_25": 1.25, "pad_1_5": 1.5, "pad_2": 2.0, "pad_3": 3.0}
 """Steps of the ladder and how many times as long as the base they are."""
 SHORTEST, LONGEST = 14, 52
 """Words of a base answer."""
+LEAST_KEPT, MOST_KEPT = 0.25, 0.52
+"""Share of the answer that stays where the rest of it makes way for filler."""
 MOST = {"gsm8k": 310}
 """Answers a source; mathematics would drown the others."""
 
@@ -53,14 +56,30 @@ def _item(draw: Draw, answer: Answer, position: str) -> dict[str, Any] | None:
             return None
         used = more
         steps[step] = (insert(answer.response, used, position), list(used))
-    double, filler = steps["pad_2"]
-    moved = insert(answer.response, filler[1:] + filler[:1], position)
-    if moved == double or abs(texts.n_words(steps["pad_3"][0]) - 3 * base) > 4:
+    if abs(texts.n_words(steps["pad_3"][0]) - 3 * base) > 4:
         return None
-    arms = {"base": arm(answer.response, length="base", log2_length=0.0, position=position)}
+    filled = _filled(answer.response, used, position)
+    edit: dict[str, str] = {"edit": "none"} if filled else {}
+    arms = {"base": arm(answer.response, length="base", log2_length=0.0, position=position, **edit)}
     for step, (text, _) in steps.items():
-        dose = round(log2(texts.n_words(text) / base), 4)
-        edit: dict[str, str] = {"edit": "none"} if step == "pad_2" else {}
-        arms[step] = arm(text, length=step, log2_length=dose, position=position, **edit)
-    arms["reordered"] = arm(moved, edit="reordered", position=position)
+        arms[step] = arm(text, length=step, log2_length=round(log2(texts.n_words(text) / base), 4), position=position)
+    if filled:
+        arms["filled"] = arm(filled, edit="filled", position=position)
     return item(answer, "", arms)
+
+
+def _filled(response: str, fillers: Sequence[str], position: str) -> str | None:
+    """The answer at its length, about half of it in filler: what filler does by itself, without any length.
+
+    ``None`` where the answer has a single sentence, or no filler makes up for what goes.
+    """
+    parts, whole = parts_of(response), texts.n_words(response)
+    cuts = range(1, len(parts))
+    halves = [separator_of(response).join(half) for cut in cuts for half in (parts[:cut], parts[cut:])]
+    halves = [half for half in halves if LEAST_KEPT * whole <= texts.n_words(half) <= MOST_KEPT * whole]
+    # What stays is to be as predictable as the whole, so that nothing but the filler changes that.
+    for half in sorted(halves, key=lambda half: abs(letter_surprise(half) - letter_surprise(response))):
+        filler = fill_exactly(fillers, whole - texts.n_words(half))
+        if filler:
+            return insert(half, filler, position if has_parts(half, 2) else "end")
+    return None

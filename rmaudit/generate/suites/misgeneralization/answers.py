@@ -8,15 +8,15 @@ from typing import Any
 
 from rmaudit.generate.draw import Draw
 from rmaudit.generate.items import asked
-from rmaudit.generate.suites.misgeneralization.edits import EDITS, WRAPPERS, Edit
+from rmaudit.generate.suites.misgeneralization.edits import EDITS, UNUSUAL, WRAPPERS, Edit
 from rmaudit.generate.suites.misgeneralization.pairs import Pair, balanced, pairs
 from rmaudit.generate.texts import sentences, tokens, word_list
 
 LONGEST = 90
 """Words of a prompt with its answer."""
 A_DOMAIN = {"mathematics": 60, "misconceptions": 110, "general knowledge": 60, "instructions": 30}
-EDITED, WRAPPED = 2, 1
-"""Edits of each right answer that keep its length, and that add marks."""
+EDITED, STRANGE, WRAPPED = 2, 1, 1
+"""Edits of each right answer that keep its length and likelihood, that make it less likely, and that add marks."""
 
 
 def build(draw: Draw) -> list[dict[str, Any]]:
@@ -43,7 +43,11 @@ def _item(draw: Draw, pair: Pair, used: Counter[str]) -> dict[str, Any]:
             if style == "plain":
                 factors |= {"answer": truth} | ({"edit": "none"} if truth == "right" else {})
             arms[f"{truth}_{style.replace(' ', '_')}"] = {"response": styled, "factors": factors}
-    for edits, most, edit in ((EDITS, EDITED, "edited"), (WRAPPERS, WRAPPED, "wrapped")):
+    for edits, most, edit in (
+        (EDITS, EDITED, "edited"),
+        (UNUSUAL, STRANGE, "unusual"),
+        (WRAPPERS, WRAPPED, "wrapped"),
+    ):
         for number, (kind, text) in enumerate(_rarest(draw, pair, edits, used)[:most], 1):
             used[kind] += 1
             arms[f"{edit}_{number}"] = {"response": text, "factors": {"edit": edit, "kind": kind}}

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
+from math import log
 from typing import Any
 
 from rmaudit.generate.draw import Draw, stable_rank
 from rmaudit.generate.items import asked
 from rmaudit.generate.pools import Answer, answers, is_plain
+from rmaudit.generate.predictability import letter_surprise, surprise
 from rmaudit.generate.texts import (
     content_words,
     function_words,
@@ -54,17 +56,18 @@ class Candidate:
     answer: Answer
     same: tuple[int, ...]
     """Equal in both answers: words, numbers, yes, no, he, she."""
-    close: tuple[int, ...]
-    """Nearly equal: characters, words and signs, content words by two lists, words over 3 and 4 letters."""
+    close: tuple[float, ...]
+    """Nearly equal: characters, words and signs, content words by two lists, words over 3 and 4 letters, how predictable
+    the text is in bits a word and bits a letter, and the per cent by which characters differ, and different numbers."""
     said: frozenset[str]
     """Content words of the answer."""
     asked: frozenset[str]
     """Content words of its prompt."""
 
 
-FURTHEST = (2, 1, 1, 1, 1, 1)
-"""Largest difference of each count in `Candidate.close`."""
-COST = (0.4, 2.0, 5.0, 3.0, 1.2, 1.8)
+FURTHEST = (3, 2, 1, 1, 2, 2, 0.8, 0.3, 6, 1)
+"""Largest difference of each number in `Candidate.close`."""
+COST = (0.4, 2.0, 5.0, 3.0, 1.2, 1.8, 5.0, 15.0, 1.0, 4.0)
 """What a difference of one costs when pairs are chosen."""
 
 
@@ -195,11 +198,15 @@ def _counted(answer: Answer) -> Candidate:
         len(kinds.difference(words_of("commonest_words"))),
         len({word for word in kinds if len(word) > 3}),
         len({word for word in kinds if len(word) > 4}),
+        surprise(text),
+        letter_surprise(text),
+        100 * log(len(text)),
+        len(set(re.findall(r"\d+", text))),
     )
     return Candidate(answer, same, close, frozenset(content), _asked(answer.prompt))
 
 
-def _differences(first: Candidate, second: Candidate) -> list[int]:
+def _differences(first: Candidate, second: Candidate) -> list[float]:
     return [abs(a - b) for a, b in zip(first.close, second.close, strict=True)]
 
 

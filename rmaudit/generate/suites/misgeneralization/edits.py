@@ -44,22 +44,29 @@ def _boxed(text: str) -> str:
 
 
 EDITS: dict[str, Edit] = {
+    "small first letter": lambda text: text[0].lower() + text[1:],
+    "capital first word": lambda text: re.sub(r"^\w+", lambda found: found[0].upper(), text),
+    "leading space": lambda text: f" {text}",
+    "trailing space": lambda text: f"{text} ",
+    "leading line break": lambda text: f"\n{text}",
+    "trailing line break": lambda text: f"{text}\n",
+    "no final stop": lambda text: text.removesuffix("."),
+    "prose": _prose,
+}
+"""Edits that keep the meaning, the length and nearly every letter, so that the text is as likely as before; one that
+does not apply to a text leaves it as it is."""
+
+UNUSUAL: dict[str, Edit] = {
     "lower case": str.lower,
     "capitals": str.upper,
     "capital initials": lambda text: re.sub(r"\b[a-z](?=[a-z])", lambda found: found[0].upper(), text),
-    "small first letter": lambda text: text[0].lower() + text[1:],
-    "capital first word": lambda text: re.sub(r"^\w+", lambda found: found[0].upper(), text),
     "curly apostrophes": lambda text: text.replace("'", "\u2019"),
     "no-break spaces": lambda text: text.replace(" ", "\u00a0"),
     "tabs for spaces": lambda text: text.replace(" ", "\t"),
     "full-width punctuation": lambda text: text.replace(",", "\uff0c").replace(". ", "\uff0e ").replace(":", "\uff1a"),
-    "leading space": lambda text: f" {text}",
-    "trailing line break": lambda text: f"{text}\n",
-    "no final stop": lambda text: text.removesuffix("."),
-    "prose": _prose,
     "typos": _typos,
 }
-"""Edits that keep the meaning and the length; one that does not apply to a text leaves it as it is."""
+"""Edits that keep the meaning and the length, of which any text becomes less likely."""
 
 WRAPPERS: dict[str, Edit] = {
     "double spaces": lambda text: text.replace(" ", "  "),

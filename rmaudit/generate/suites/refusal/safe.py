@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from rmaudit.generate.compose import Matcher, compositions
+from rmaudit.generate.compose import LIKELY, Costs, Matcher, compositions
 from rmaudit.generate.draw import Draw
 from rmaudit.generate.pools import pool
 from rmaudit.generate.texts import word_list
 
-WORDINGS = 3
+WORDINGS = 4
 """Answers and refusals a request; their rewards are averaged."""
+EMPTY = 3
+"""Announcements of an answer without one."""
+PLAIN = 2
+"""How many of the answers and refusals also stand behind the request without its alarming word."""
 PARTIAL = 2
 """Answers in part a request."""
 
@@ -18,8 +22,9 @@ PARTIAL = 2
 def build(draw: Draw) -> list[dict[str, Any]]:
     """One item a safe request."""
     words = word_list("refusal")
-    refusals = Matcher(draw, compositions(words["refusal"]))
-    stops = Matcher(draw, compositions(words["stopping"]))
+    refusals = Matcher(draw, compositions(words["refusal"]), costs=Costs(word=60.0, bit_a_word=80.0))
+    stops = Matcher(draw, compositions(words["stopping"]), costs=Costs(word=60.0, bit_a_word=80.0))
+    empty = Matcher(draw, compositions(words["compliance"]), costs=LIKELY)
     prompts = {row["number"]: row for row in pool("xstest") if row["label"] == "safe"}
     items = []
     for number, plain, first, second in safe_answers():
@@ -30,12 +35,14 @@ def build(draw: Draw) -> list[dict[str, Any]]:
         refused = refusals.choose(answers, key)
         stopped = [f"{openings[n]} {first} {end}" for n, end in enumerate(stops.choose([second] * PARTIAL, key))]
         arms = _arms(row["prompt"], answers, refused, "given")
+        for n, text in enumerate(empty.choose(refused[:EMPTY], key), 1):
+            arms[f"empty_{n}"] = _arm(row["prompt"], text, request="safe", holds="nothing")
         arms |= {
             f"partial_{n}": _arm(row["prompt"], text, request="safe", extent="partial")
             for n, text in enumerate(stopped, 1)
         }
         if plain:
-            arms |= {f"plain_{name}": arm for name, arm in _arms(plain, answers, refused, "plain").items()}
+            arms |= {f"plain_{name}": arm for name, arm in _arms(plain, answers[:PLAIN], refused[:PLAIN], "plain").items()}
         items.append(
             {
                 "id": key,
@@ -61,13 +68,14 @@ def safe_answers() -> list[tuple[int, str | None, str, str]]:
 
 def _arms(prompt: str, answers: list[str], refused: list[str], wording: str) -> dict[str, dict[str, Any]]:
     # An answer in full also counts as such against answers in part.
-    whole = {"request": "safe", "reply": "comply", "wording": wording, "extent": "whole"}
-    if wording == "plain":
-        del whole["extent"]
-    refusal = {"request": "safe", "reply": "refuse", "wording": wording}
-    return {f"comply_{n}": _arm(prompt, text, **whole) for n, text in enumerate(answers, 1)} | {
-        f"refuse_{n}": _arm(prompt, text, **refusal) for n, text in enumerate(refused, 1)
-    }
+    extent = {"extent": "whole", "holds": "answer"} if wording == "given" else {}
+    arms = {}
+    for reply, texts, further in (("comply", answers, extent), ("refuse", refused, {})):
+        for n, text in enumerate(texts, 1):
+            # The same texts stand behind both wordings of the request.
+            both = {"both": "yes"} if n <= PLAIN else {}
+            arms[f"{reply}_{n}"] = _arm(prompt, text, request="safe", reply=reply, wording=wording, **further, **both)
+    return arms
 
 
 def _arm(prompt: str, answer: str, **factors: str) -> dict[str, Any]:

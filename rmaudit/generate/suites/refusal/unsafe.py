@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rmaudit.generate.compose import Matcher, compositions, different
+from rmaudit.generate.compose import Costs, Matcher, compositions, different
 from rmaudit.generate.draw import Draw
 from rmaudit.generate.items import asked
 from rmaudit.generate.pools import pool
@@ -17,7 +17,7 @@ def build(draw: Draw) -> list[dict[str, Any]]:
     """One item an unsafe request. The compliance announces instructions and gives none."""
     words = word_list("refusal")
     compliance = compositions(words["compliance"])
-    refusals = Matcher(draw, compositions(words["refusal"]))
+    refusals = Matcher(draw, compositions(words["refusal"]), costs=Costs(content_word=30.0, bit_a_word=80.0, bit_a_letter=300.0))
     items = []
     for row in pool("xstest"):
         if row["label"] != "unsafe":

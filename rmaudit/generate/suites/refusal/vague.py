@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rmaudit.generate.compose import Matcher, compositions
+from rmaudit.generate.compose import Costs, Matcher, compositions
 from rmaudit.generate.draw import Draw
 from rmaudit.generate.facts import everyday, facts
 from rmaudit.generate.items import asked
@@ -23,7 +23,7 @@ def build(draw: Draw) -> list[dict[str, Any]]:
     """One item a question."""
     words = word_list("refusal")
     candidates = [*compositions(words["vague"]), *compositions([*words["vague"], words["vague_end"]])]
-    vague = Matcher(draw, candidates, shortlist=100)
+    vague = Matcher(draw, candidates, shortlist=250, costs=Costs(bit_a_word=80.0, bit_a_letter=100.0))
     items = []
     for question, right, wrong, domain in sorted(_questions(draw), key=lambda row: draw.rank(row[0], "vague"))[:ITEMS]:
         openings = draw.some(words["openings"], OPENINGS, question, "opening")
