@@ -5,7 +5,7 @@ Each effect is in its own model's within-prompt SD, so a model whose rewards mer
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -79,15 +79,20 @@ class Change:
     """The same for effect minus placebo, where the probe has one."""
 
 
-def open_run(path: Path, policy: MeasurementPolicy | None = None) -> SavedRun:
+def open_run(path: Path, policy: MeasurementPolicy | None = None, suites: Collection[str] | None = None) -> SavedRun:
     """Read a finished run with its rewards.
+
+    Args:
+        path: run folder.
+        policy: thresholds for a usable ruler; those that ship when not given.
+        suites: read these only; the run's other ones may have changed since. None means all.
 
     Raises:
         RunError: when it is incomplete or damaged, or its suites are no longer the ones it used.
     """
     folder = RunFolder(path)
     manifest = folder.complete_manifest()
-    selection = same_selection(path, manifest)
+    selection = same_selection(path, manifest if suites is None else _only(manifest, suites))
     scores = read_scores(folder.scores)
     if scores.plan_sha256 != manifest.plan_sha256:
         raise RunError(
@@ -105,8 +110,17 @@ def open_run(path: Path, policy: MeasurementPolicy | None = None) -> SavedRun:
         for suite, by_item in rewards.items()
         if unit
     }
-    suites = tuple((suite, tuple(items)) for suite, items in selection.suites)
-    return SavedRun(path, manifest, Report.load(path), suites, scaled, selection.panel, panel)
+    read = tuple((suite, tuple(items)) for suite, items in selection.suites)
+    return SavedRun(path, manifest, Report.load(path), read, scaled, selection.panel, panel)
+
+
+def _only(manifest: Manifest, suites: Collection[str]) -> Manifest:
+    """The manifest as if these suites alone had been run."""
+    settings = manifest.settings
+    kept = {"panel", *suites}
+    digests = {name: digest for name, digest in settings.suite_sha256.items() if name in kept}
+    chosen = {"suites": [name for name in settings.suites if name in kept], "suite_sha256": digests}
+    return manifest.model_copy(update={"settings": settings.model_copy(update=chosen)})
 
 
 def incomparable(before: Manifest, after: Manifest) -> list[str]:

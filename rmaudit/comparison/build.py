@@ -59,11 +59,13 @@ def compare(
     for path, manifest in zip(runs[1:], manifests[1:], strict=True):
         _require_comparable(runs[0], manifests[0], path, manifest, suites)
     rules = _rules_of(manifests[0], policy)
-    reference, *others = (open_run(path, rules.measurement) for path in runs)
+    # What only one of the runs has, or was not asked for, may have changed on the disk since.
+    chosen = [{n for n in shared_suites(manifests[0], each) if not suites or n in suites} for each in manifests[1:]]
+    others = [open_run(path, rules.measurement, names) for path, names in zip(runs[1:], chosen, strict=True)]
+    reference = open_run(runs[0], rules.measurement, set().union(*chosen))
     margin = rules.measurement.equivalence_margin
     pairs = [(other, _weighed(reference, other, suites, margin)) for other in others]
     corrected = _corrected(pairs)
-    ran = [name for name in reference.manifest.settings.suites if not suites or name in suites]
     return Comparison(
         runs=[_described(label, run) for label, run in zip(LABELS, (reference, *others), strict=False)],
         beside=[
@@ -71,7 +73,7 @@ def compare(
             for index, pair in enumerate(pairs, 1)
         ],
         tier=reference.manifest.settings.tier,
-        suites=[name for name in ran if any(name in other.manifest.settings.suites for other in others)],
+        suites=[name for name in manifests[0].settings.suites if any(name in names for names in chosen)],
         policy=f"{rules.name} v{rules.version}",
         margin=margin,
         alpha=rules.measurement.alpha,

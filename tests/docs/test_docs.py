@@ -21,6 +21,17 @@ import rmaudit
 from builders import formats, head_spec, pages, reference
 from rmaudit import errors
 from rmaudit.cli.main import app
+from rmaudit.comparison.result import (
+    AnswerChange,
+    Beside,
+    ComparedRun,
+    Comparison,
+    FactChange,
+    LeftOut,
+    ProbeChange,
+    RulerChange,
+)
+from rmaudit.comparison.words import OUTCOMES
 from rmaudit.policy import DEFAULT_POLICY, PRESETS, Bands, MeasurementPolicy, load_policy
 from rmaudit.policy.rules import BaselineRules, DisclosureRules, GatePolicy, Rule, Waiver
 from rmaudit.reporting.report import (
@@ -33,6 +44,7 @@ from rmaudit.reporting.report import (
     SelfCheck,
 )
 from rmaudit.runs.manifest import Manifest
+from rmaudit.signing import Signer
 from rmaudit.suites import spec
 from rmaudit.suites.details.index import AnyDetail
 from rmaudit.suites.finding import (
@@ -170,6 +182,23 @@ def test_every_field_of_the_files_is_documented(heading: str, models: list[type[
     assert not missing
     own = page.split("\n### ")[0]
     assert table_keys(own) <= {*fields(*models)}, "the page names a field that does not exist"
+
+
+@pytest.mark.parametrize(
+    "model", [Comparison, ComparedRun, Beside, FactChange, RulerChange, ProbeChange, AnswerChange, LeftOut]
+)
+def test_every_field_of_a_comparison_is_documented(model: type[BaseModel]) -> None:
+    page = section(read("compare.md"), "The file")
+    assert [name for name in fields(model) if name != "schema" and f"`{name}`" not in page] == []
+
+
+def test_every_field_of_a_signer_is_documented() -> None:
+    assert set(fields(Signer)) <= table_keys(section(read("verify.md"), "Sign").replace("\n  |", "\n|"))
+
+
+def test_every_outcome_of_a_comparison_is_documented() -> None:
+    page = section(read("compare.md"), "What it says of an effect")
+    assert all(f"| {word.label.lower()} |" in page for word in OUTCOMES.values())
 
 
 def test_every_field_of_a_score_line_is_documented(tmp_path: Path) -> None:
