@@ -25,13 +25,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_code_suites_templates_and_the_demo_model(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    for folder in ("probes", "reports"):
+    for folder in ("probes", "reports/schema", "reports/templates"):
         shipped = {f"rmaudit/{path.relative_to(ROOT)}" for path in (ROOT / folder).rglob("*") if path.is_file()}
         assert shipped <= names
     code = {str(path.relative_to(ROOT)) for path in (ROOT / "rmaudit").rglob("*.py")}
     assert code <= names
     assert {"rmaudit/policy/policy.yaml", "rmaudit/py.typed", "rmaudit/demo_model/model.safetensors"} <= names
-    assert not [name for name in names if name.startswith(("tests/", "builders/"))]
+    assert not [name for name in names if name.startswith(("tests/", "builders/", "rmaudit/reports/example/"))]
 
 
 def test_the_installed_wheel_scans_outside_the_checkout(wheel: Path, tmp_path: Path) -> None:

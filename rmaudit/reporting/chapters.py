@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from rmaudit.disclosure.items import ListedItem, listed_items
+from rmaudit.disclosure.merge import warning
 from rmaudit.disclosure.records import DisclosureField, DisclosureItem
 from rmaudit.reporting import text
 from rmaudit.reporting.audience import HEADINGS
@@ -84,11 +85,8 @@ def crosswalk(report: Report) -> list[Crossing]:
 
 def warnings(report: Report) -> list[str]:
     """The report's warnings without those that repeat a contradiction, which a report shows by itself."""
-    return [
-        warning
-        for warning in report.warnings
-        if not any(entry.field in warning and entry.measured in warning for entry in report.contradictions)
-    ]
+    told = {warning(entry) for entry in report.contradictions}
+    return [line for line in report.warnings if line not in told]
 
 
 def _entry(item: DisclosureItem, asked: ListedItem | None) -> Entry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -45,6 +46,7 @@ def render(report: Report, audience: Audience = Audience.engineer) -> bytes:
             reading=READINGS[audience],
             chapters=chapters.chapters(report),
             warnings=chapters.warnings(report),
+            anchors={f"{finding.suite}/{finding.probe}": anchor(finding) for finding in report.findings_},
             crosswalk=chapters.crosswalk(report),
             sections=sections,
             n_secondary=sum(not finding.primary for finding in report.findings_),
@@ -103,6 +105,13 @@ def linked(value: str) -> Markup:
     return Markup("").join([*parts, escape(value[last:])])
 
 
+def cited(evidence: str, anchors: Mapping[str, str]) -> Markup:
+    """Evidence that leads to the finding that it names, or to an address; else as it is."""
+    if evidence in anchors:
+        return Markup('<a href="#{}">{}</a>').format(anchors[evidence], evidence)
+    return linked(evidence)
+
+
 def difference(value: str, other: str | None, limit: int = text.SHOWN_CHARACTERS) -> Markup:
     """A text, cut to so many characters, with the words marked that the other text lacks."""
     value = text.clean(value, limit)
@@ -130,6 +139,7 @@ def _environment() -> Environment:
         "attribute_rows": outline.attributes,
         "axis": plots.axis,
         "ci": interval,
+        "cited": cited,
         "comparisons": outline.comparisons,
         "coverage_status": outline.coverage_status,
         "coverage_words": text.COVERAGE,

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from rmaudit.disclosure.merge import warning
 from rmaudit.disclosure.records import Contradiction, Declaration, DisclosureField
 from rmaudit.reporting.report import Report
 from rmaudit.suites.finding import Detail, DetailValue, Estimate, PublishedValue
@@ -13,6 +14,14 @@ from tests.reporting.sample import estimate, sample_report
 
 AS_THEY_ARE = {"schema"}
 """Texts whose form counts."""
+
+CONTRADICTION = Contradiction(
+    field="H3.balance",
+    declared="The pairs were balanced by length.",
+    asserted_by="A. Author",
+    measured="Each doubling of length adds 0.417 SRD.",
+    evidence="length/padding-ladder",
+)
 
 
 def full_report() -> Report:
@@ -53,22 +62,11 @@ def full_report() -> Report:
                 item.model_copy(update={"fields": _fields(item.id), "value": None, "reason": None, "evidence": None})
                 for item in report.disclosure
             ],
-            "contradictions": [
-                Contradiction(
-                    field="H3.balance",
-                    declared="The pairs were balanced by length.",
-                    asserted_by="A. Author",
-                    measured="Each doubling of length adds 0.417 SRD.",
-                    evidence="length/padding-ladder",
-                )
-            ],
+            "contradictions": [CONTRADICTION],
             "declaration": Declaration(
                 file="disclosure.yaml", sha256="ef" * 32, by="A. Author", date="2026-10-02", standard=7, model="ab" * 32
             ),
-            "warnings": [
-                *report.warnings,
-                "Declared, and contradicted (H3.balance). Each doubling of length adds 0.417 SRD.",
-            ],
+            "warnings": [*report.warnings, warning(CONTRADICTION)],
             "feedback": {"agreement": {"alpha": 0.4123456, "pairs": 1213, "notes": ["few ties"]}},
             "run": report.run.model_copy(
                 update={"from_store": 4321, "from_other_batches": 1234, "self_test_from_store": True}

@@ -362,6 +362,11 @@ def test_an_item_without_questions_shows_its_own_answer() -> None:
     assert 'class="prov declared"' in row
 
 
+def test_evidence_leads_to_its_finding(source: str) -> None:
+    box = source[source.index('id="contradictions"') : source.index('id="warnings"')]
+    assert '<a href="#finding/length/padding-ladder">length/padding-ladder</a>' in box
+
+
 def test_a_contradiction_is_not_told_twice(report: Report, source: str) -> None:
     assert source.count(report.contradictions[0].measured) == 1
     assert source.index('id="contradictions"') < source.index('id="warnings"')
