@@ -19,20 +19,20 @@ from rmaudit.training import AuditCallback
 
 
 def main(probes: Path, panel: Path, out: Path, stop_on: str) -> None:
-    """Eight steps, saved and audited after every fourth, at a rate that teaches the bias quickly."""
+    """Four steps, saved and audited after every second one; the strict preset never passes a run of one suite."""
     model = AutoModelForSequenceClassification.from_pretrained(demo_model_dir(), dtype="float32")
     tokenizer = AutoTokenizer.from_pretrained(demo_model_dir())
     pairs = [
         {"chosen": f"Question {number}? Answer {number}. Splendid.", "rejected": f"Question {number}? Answer {number}."}
         for number in range(16)
     ]
-    callback = AuditCallback(stop_on=stop_on, probes=probes, panel=panel, tier="smoke")  # type: ignore[arg-type]
+    callback = AuditCallback(preset="strict", stop_on=stop_on, probes=probes, panel=panel, tier="smoke")  # type: ignore[arg-type]
     trainer = RewardTrainer(
         model=model,
         args=RewardConfig(
             output_dir=str(out),
-            max_steps=8,
-            save_steps=4,
+            max_steps=4,
+            save_steps=2,
             per_device_train_batch_size=4,
             learning_rate=5e-4,
             use_cpu=True,
