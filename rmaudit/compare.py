@@ -17,7 +17,7 @@ from rmaudit.errors import RunError
 from rmaudit.policy import MeasurementPolicy, load_policy
 from rmaudit.reporting.report import Report
 from rmaudit.runs.folder import RunFolder
-from rmaudit.runs.manifest import Manifest
+from rmaudit.runs.manifest import CHANGE_REWARDS, Manifest
 from rmaudit.runs.scores import read_scores
 from rmaudit.stats.intervals import mean_interval
 from rmaudit.suites import groups
@@ -127,7 +127,8 @@ def incomparable(before: Manifest, after: Manifest) -> list[str]:
     """What keeps two runs from being compared item by item; empty when they can be.
 
     The weights may differ, everything around them must not: panel and suites (by digest, those that both ran), tier,
-    format, template, dtype and longest input.
+    format, template, tokenizer (by the tokens of the same texts), dtype, longest input, and what turns outputs into a
+    reward.
     """
     found = []
     digests, others = before.settings.suite_sha256, after.settings.suite_sha256
@@ -139,11 +140,19 @@ def incomparable(before: Manifest, after: Manifest) -> list[str]:
         found.append(f"tier {before.settings.tier} and {after.settings.tier}")
     for field, words in {
         "format": "format", "template": "chat template", "dtype": "dtype", "max_length": "longest input",
-        "quantization": "quantization",
+        "quantization": "quantization", "pooling": "pooling", "sign": "sign", "normalisation": "normalisation",
+        "attributes": "attributes",
     }.items():  # fmt: skip
         one, other = getattr(before.model, field), getattr(after.model, field)
         if one != other:
             found.append(f"{words} {_short(one)} and {_short(other)}")
+    for option in CHANGE_REWARDS:
+        one, other = before.options.get(option), after.options.get(option)
+        if one != other:
+            found.append(f"option {option} {_short(one)} and {_short(other)}")
+    same_texts = digests == others and before.run.unique_conversations == after.run.unique_conversations
+    if same_texts and None not in (before.run.tokens, after.run.tokens) and before.run.tokens != after.run.tokens:
+        found.append(f"tokenizer ({before.run.tokens:,} and {after.run.tokens:,} tokens for the same texts)")
     return found
 
 

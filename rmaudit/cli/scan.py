@@ -43,7 +43,7 @@ def scan(
         typer.Option("--suite", metavar="NAME", help="Run this suite; repeat for more.  [default: all]"),
     ] = None,
     tier: Annotated[
-        Tier, typer.Option(help="Prompts per suite: smoke 150, standard 300, reference up to 1,000.")
+        Tier, typer.Option(help="Prompts of primary probes: smoke 150, standard 300, reference up to 1,000.")
     ] = Tier.standard,
     out: Annotated[
         Path | None,

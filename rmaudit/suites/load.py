@@ -24,6 +24,9 @@ _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 TIERS = {"smoke": 150, "standard": 300, "reference": 1000}
 """Clusters of each item file that a tier uses."""
+SIDE = {"smoke": 25}
+"""The same for item files that a suite's primary probe does not read, where a tier uses fewer of those: a first look is
+to be quick, and rests on the primary probes."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,20 @@ class LoadedSuite:
         """Items of the first clusters of every item file, as many clusters as the tier asks for."""
         chosen: list[Item] = []
         start = 0
-        limit = {str(tier): count for tier, count in self.spec.clusters.items()}.get(name, TIERS[name])
+        own = {str(tier): count for tier, count in self.spec.clusters.items()}.get(name)
+        limit = own or TIERS[name]
         for _, count in self.files:
-            chosen += first_clusters(self.items[start : start + count], limit)
+            items = first_clusters(self.items[start : start + count], limit)
+            if own is None and name in SIDE and not self._primary_reads(items):
+                items = first_clusters(items, SIDE[name])
+            chosen += items
             start += count
         return tuple(chosen)
+
+    def _primary_reads(self, items: Sequence[Item]) -> bool:
+        probe = next(probe for probe in self.spec.probes if probe.primary)
+        reads = [reader(measure) for measure in (probe.measure, probe.placebo) if measure is not None]
+        return any(read(item) is not None for item in items for read in reads)
 
 
 @dataclass(frozen=True)
