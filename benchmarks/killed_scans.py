@@ -238,8 +238,8 @@ def _become(arguments: list[str], out: Path, point: Point | None) -> None:
 
 def _count_calls(log: Path) -> None:
     """Note each batch that goes through the model, when it begins."""
-    from rmaudit.scoring import local
     from rmaudit.conversation import conversation_key
+    from rmaudit.scoring import local
 
     score = local.score_checked
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

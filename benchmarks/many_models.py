@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy import sparse, stats
 
 from rmaudit.audit import Selection
-from rmaudit.policy import Policy
 from rmaudit.conversation import conversation_key
+from rmaudit.policy import Policy
 from rmaudit.stats.multiplicity import benjamini_hochberg, holm
 from rmaudit.stats.permutation import against_others
 from rmaudit.suites import groups

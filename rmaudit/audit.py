@@ -22,6 +22,7 @@ from pathlib import Path
 
 from rmaudit.conversation import Conversation
 from rmaudit.errors import InterruptedRunError, RunError, RunExistsError, ScoringError, SelfTestError, UsageError
+from rmaudit.garbage import building, sparing
 from rmaudit.models import selftest
 from rmaudit.models.interface import RewardModel, Scored, SelfCheck
 from rmaudit.models.options import LoadOptions
@@ -138,20 +139,56 @@ def scan(
     Raises:
         RmauditError: the subclass tells wrong usage from a model that cannot be measured.
     """
+    with sparing():
+        return _scan(
+            source,
+            suites,
+            probes,
+            panel,
+            tier,
+            seed,
+            out,
+            resume,
+            options or LoadOptions(),
+            policy,
+            accept,
+            store,
+            engine or EngineOptions(),
+            progress or Silent(),
+        )
+
+
+def _scan(
+    source: str,
+    suites: Sequence[str],
+    probes: Path | None,
+    panel: Path | None,
+    tier: str,
+    seed: int,
+    out: Path | None,
+    resume: bool,
+    options: LoadOptions,
+    policy: Path | None,
+    accept: Sequence[str],
+    store: Place,
+    engine: EngineOptions,
+    progress: Progress,
+) -> Report:
     from rmaudit.models.load import load
 
-    options, progress, engine = options or LoadOptions(), progress or Silent(), engine or EngineOptions()
     check_engine(engine, source, options)
     accepted = selftest.known_checks(accept)
     rules = load_policy(policy)
-    selection = select(probes, panel, suites, tier)
+    with building():
+        selection = select(probes, panel, suites, tier)
     folder = RunFolder(run_folder(source, out, resume=resume))
     if folder.path.exists() and not resume:
         RunFolder(folder.path).create(resume=False)  # says now, and not after loading, that the place is taken
     progress.stage(f"Loading {source}")
     model = load(source, options)
     with open_store(store, model, options, progress.stage) or contextlib.nullcontext() as rewards:
-        plan = make_plan(selection.panel.items, selection.named, model, rewards)
+        with building():
+            plan = make_plan(selection.panel.items, selection.named, model, rewards)
         progress.stage(f"Planned {plan.summary}")
         manifest = _new_manifest(
             source,
@@ -223,6 +260,14 @@ def _measured(
     started = time.monotonic()
     manifest = _score(model, plan, selection, folder, manifest, rules, progress, store, engine, stop)
     progress.stage("Estimating effects")
+    with building():
+        return _concluded(selection, folder, manifest, rules, engine, started)
+
+
+def _concluded(
+    selection: Selection, folder: RunFolder, manifest: Manifest, rules: Policy, engine: Engine, started: float
+) -> Report:
+    """Compute and write everything that follows from the scores."""
     scores = read_scores(folder.scores)
     _check_errors(scores, rules)
     finished = manifest.run.model_copy(

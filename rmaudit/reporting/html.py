@@ -74,9 +74,8 @@ def number(value: float | None, style: str = "plain", missing: str | None = None
     if value is None:
         reason = text.one_line(missing or "not available", 300)
         return Markup('<span class="null" title="{}">n/a</span>').format(reason)
-    return Markup('<data value="{exact}" title="{exact}">{}</data>').format(
-        _FORMATS[style](value), exact=text.exact(value)
-    )
+    exact, shown = escape(text.exact(value)), escape(_FORMATS[style](value))
+    return Markup(f'<data value="{exact}" title="{exact}">{shown}</data>')
 
 
 def interval(estimate: Estimate, style: str = "srd") -> Markup:

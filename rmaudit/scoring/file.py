@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from rmaudit.conversation import Conversation, conversation_problem
+from rmaudit.conversation import Conversation, conversation_key, conversation_problem
 from rmaudit.errors import ScoringError, UsageError
 from rmaudit.models.interface import RewardModel, Scored
 from rmaudit.models.options import LoadOptions
 from rmaudit.progress import Part, Progress, counted
 from rmaudit.runs.atomic import Output, check_output
 from rmaudit.scoring.local import compare_checked, score_stored, tell_memory
-from rmaudit.conversation import conversation_key
 from rmaudit.scoring.store import Place, ScoreStore, open_store
 
 WINDOW_LINES = 32_768

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 

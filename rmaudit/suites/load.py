@@ -139,7 +139,7 @@ def read_suite(folder: Path) -> tuple[LoadedSuite | None, list[Problem]]:
 
 def _read_spec(path: Path) -> tuple[Suite | None, list[Problem]]:
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), _SafeLoader)  # noqa: S506
+        data = yaml.load(path.read_text(encoding="utf-8"), _SafeLoader)
     except FileNotFoundError:
         return None, [Problem(path, None, "there is no such file")]
     except (OSError, UnicodeDecodeError) as error:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from rmaudit.conversation import Conversation
+from rmaudit.conversation import Conversation, conversation_key
 from rmaudit.models.interface import Arrangement, RewardModel, Scored, Work
-from rmaudit.conversation import conversation_key
 from rmaudit.scoring.plan import Plan, Target, make_plan
 from rmaudit.suites.spec import Arm, Item
 
