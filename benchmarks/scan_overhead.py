@@ -35,22 +35,22 @@ TEMPLATE = "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}\n{% end
 TARGET_SHARE, TARGET_SECONDS = 0.10, 10.0
 
 PHASES = {
-    "reading of probes": ["rmaudit.audit:select"],
+    "reading of probes": ["rmaudit.audit.scanning:select"],
     "hashing": ["rmaudit.models.safety:sha256_of"],
     "loading": ["rmaudit.models.load:load", "rmaudit.models.native:NativeModel.reload"],
     "templates": ["rmaudit.models.template:ChatTemplate.render"],
     "tokens": ["rmaudit.models.text:tokenize"],
-    "planning": ["rmaudit.audit:make_plan"],
+    "planning": ["rmaudit.audit.scanning:make_plan"],
     "batches": ["rmaudit.models.native:NativeModel.score_batch"],
     "store": [
-        *("rmaudit.audit:open_store", "rmaudit.audit:keys_of", "rmaudit.scoring.remembered:keys_of"),
+        *("rmaudit.audit.scanning:open_store", "rmaudit.audit.trust:keys_of", "rmaudit.scoring.remembered:keys_of"),
         *("rmaudit.scoring.store:ScoreStore.recall", "rmaudit.scoring.store:ScoreStore.keep"),
         "rmaudit.scoring.store:ScoreStore.__exit__",
     ],
-    "self-test": ["rmaudit.audit:_self_test"],
-    "scores.jsonl": ["rmaudit.runs.scores:ScoreWriter.append", "rmaudit.audit:read_scores"],
-    "statistics": ["rmaudit.audit:build_report"],
-    "rendering": ["rmaudit.audit:write_outputs"],
+    "self-test": ["rmaudit.audit.scoring:self_test"],
+    "scores.jsonl": ["rmaudit.runs.scores:ScoreWriter.append", "rmaudit.audit.scanning:read_scores"],
+    "statistics": ["rmaudit.audit.scanning:build_report"],
+    "rendering": ["rmaudit.audit.scanning:write_outputs"],
     FORWARD: [
         "rmaudit.models.native:HiddenStateNetwork._states",
         "rmaudit.models.native:HiddenStateNetwork.library",

@@ -57,11 +57,6 @@ def options(
     """Audit reward models: scan a checkpoint for biases, gate a release on the result, report what was found."""
 
 
-GARBAGE = (100_000, 20, 100)
-"""New objects after which Python looks for unreachable cycles. A scan holds its items and texts, some million objects
-without cycles, to its end; looking them through at Python's usual pace takes a fifth of a scan from the store."""
-
-
 def main() -> None:
     """Run the command line and exit with the code that the outcome has."""
     code = run()
@@ -71,7 +66,6 @@ def main() -> None:
 
 def run() -> int:
     """Run the command line and give the exit code."""
-    gc.set_threshold(*GARBAGE)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as stderr does: no character may end a run
     try:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rmaudit.cli import options as opt
 from rmaudit.models.options import LoadOptions
+
+if TYPE_CHECKING:
+    from rmaudit.reporting.report import Report
 
 
 class Tier(StrEnum):
@@ -94,7 +97,7 @@ def scan(
     """
     from rmaudit.audit import run_folder
     from rmaudit.audit import scan as audit
-    from rmaudit.cli.console import WIDTH, listener, plain_only, say, show, tell_line, width, write
+    from rmaudit.cli.console import listener, write
     from rmaudit.scoring.engine import EngineOptions
 
     folder = run_folder(source, out, resume=resume)
@@ -116,9 +119,13 @@ def scan(
     )
     if output is Format.json:
         write((folder / "report.json").read_bytes())
-        return
-    if quiet:
-        return
+    elif not quiet:
+        _tell(report, folder)
+
+
+def _tell(report: Report, folder: Path) -> None:
+    """Show the report on the terminal, and what to do next."""
+    from rmaudit.cli.console import WIDTH, plain_only, say, show, tell_line, width
     from rmaudit.reporting.terminal import summary
 
     show(summary(report, min(WIDTH, width(sys.stdout)), ascii_only=plain_only(sys.stdout)))

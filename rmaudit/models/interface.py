@@ -225,8 +225,9 @@ class RewardModel(ABC):
 
     @property
     def reads_by(self) -> str | None:
-        """All that decides what it reads of conversations and how it arranges them, beside what a score store stands
-        for; ``None`` where that is not known, or the same text may be written out otherwise tomorrow.
+        """What decides how it reads and arranges conversations, beside all that a score store stands for.
+
+        ``None`` where that is not known, or where the same text may be written out otherwise tomorrow.
         """
         return None
 

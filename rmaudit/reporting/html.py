@@ -78,7 +78,8 @@ def number(value: float | None, style: str = "plain", missing: str | None = None
     if value is None:
         reason = text.one_line(missing or "not available", 300)
         return Markup('<span class="null" title="{}">n/a</span>').format(reason)
-    return Markup('<data value="{}">{}</data>').format(text.exact(value), text.STYLES[style](value))
+    exact, shown = escape(text.exact(value)), escape(text.STYLES[style](value))
+    return Markup(f'<data value="{exact}">{shown}</data>')
 
 
 def tally(n: int) -> Markup:

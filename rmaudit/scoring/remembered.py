@@ -87,7 +87,9 @@ def _arrangement(note: Any, count: int) -> Arrangement | None:
     """An arrangement as it was noted, if it is one of so many conversations."""
     try:
         batches = tuple(tuple(map(int, batch)) for batch in note["batches"])
-        works = note["works"] and tuple(Work(*map(int, work)) for work in note["works"])
+        works = note["works"]
+        if works is not None:
+            works = tuple(Work(int(a), int(b), int(c), int(d)) for a, b, c, d in works)
     except (KeyError, TypeError, ValueError):
         return None
     whole = sorted(itertools.chain.from_iterable(batches)) == list(range(count))

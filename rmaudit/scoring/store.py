@@ -8,8 +8,9 @@ lines are only ever appended:
 
 ``key`` is the digest of what the model reads (the exact tokens where there is a tokenizer), ``batch`` that of all
 conversations it was computed with. A line with ``note`` in place of a reward keeps what else was found out about the
-model, such as how its self-test ended, under the digest of all that it depends on. The checksum begins with the file's
-own name, so a line in another model's file is a damaged one. The first value of a key counts. Texts are not stored.
+model, such as how its self-test ended or how known texts are read, under the digest of all that it depends on. The
+checksum begins with the file's own name, so a line in another model's file is a damaged one. The first value of a key
+counts. Texts are not stored.
 
 What is damaged is computed again, and what cannot be read or written is done without: a store never changes what is
 said of a model beyond rounding. It holds finite rewards only; what could not be scored is tried again.

@@ -55,7 +55,7 @@ def matching(item: Item, where: Mapping[str, Level]) -> list[str]:
         return list(item.arms)
     levels = item.arms_by_level
     first, *others = [levels.get(pair, ()) for pair in where.items()]
-    return [name for name in first if all([name in other for other in others])] if others else list(first)
+    return [name for name in first if all(name in other for other in others)] if others else list(first)
 
 
 def difference(

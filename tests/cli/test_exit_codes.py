@@ -283,8 +283,8 @@ def test_a_suite_that_the_policy_requires_and_the_run_lacks(run_copy: Path, tmp_
 
 CRASH = """
 import sys
-import rmaudit.audit
-rmaudit.audit.load_policy = lambda path: 1 // 0
+import rmaudit.audit.scanning as scanning
+scanning.load_policy = lambda path: 1 // 0
 from rmaudit.cli.main import main
 sys.argv = ["rmaudit", *sys.argv[1:]]
 main()
@@ -310,7 +310,7 @@ def test_a_fault_of_ours_is_4(place: Bench, tmp_path: Path) -> None:
 
 def test_a_crash_while_rendering_leaves_no_report(place: Bench, tmp_path: Path) -> None:
     program = CRASH.replace(
-        "rmaudit.audit.load_policy = lambda path: 1 // 0",
+        "scanning.load_policy = lambda path: 1 // 0",
         "import rmaudit.reporting.markdown\nrmaudit.reporting.markdown.render = lambda report: 1 // 0",
     )
     done = subprocess.run(
@@ -361,7 +361,7 @@ def test_paths_with_spaces_and_letters_beyond_ascii(place: Bench, tmp_path: Path
 
 def test_a_full_disk_while_writing_the_report(place: Bench, tmp_path: Path) -> None:
     program = CRASH.replace(
-        "rmaudit.audit.load_policy = lambda path: 1 // 0",
+        "scanning.load_policy = lambda path: 1 // 0",
         """
 import rmaudit.runs.folder as folder
 write = folder.write_atomically
