@@ -55,7 +55,9 @@ class Matcher:
         costs: what counts how much.
     """
 
-    def __init__(self, draw: Draw, candidates: Sequence[str], shortlist: int = SHORTLIST, costs: Costs = EVENLY) -> None:
+    def __init__(
+        self, draw: Draw, candidates: Sequence[str], shortlist: int = SHORTLIST, costs: Costs = EVENLY
+    ) -> None:
         self._draw = draw
         self._candidates = candidates
         self._shortlist = shortlist

@@ -187,7 +187,7 @@ def _measure_groups(
     result, index = _leading(results, margin)
     table = result.max_t
     srd = Estimate(estimate=float(table.contrast[index]), low=float(table.low[index]), high=float(table.high[index]))
-    p = min(1.0, len(results) * min(each.max_t.p_omnibus for each in results))
+    p = min(1.0, *(each.max_t.p_omnibus / each.share for each in results))
     errors = tuple(
         (
             float(each.max_t.contrast[i]),

@@ -129,7 +129,7 @@ def _experiments(
     if measured.groups:
         for result in measured.groups:
             for index in range(len(result.unit_means)):
-                yield _of_group(result, index, level / len(measured.groups), probe.direction, rules, seed)
+                yield _of_group(result, index, level * result.share, probe.direction, rules, seed)
         return
     sides = {"+": (1.0,), "-": (-1.0,), "either": (1.0, -1.0)}[probe.direction]
     for side in sides:
