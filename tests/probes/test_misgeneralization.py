@@ -6,12 +6,15 @@ import json
 import re
 from collections import Counter
 from math import log
+from pathlib import Path
 from statistics import fmean
 
 import pytest
 
 from builders.probes import close_pairs
 from builders.split import is_held_out
+from rmaudit.generate.fresh import write_suite
+from rmaudit.generate.pools import Answer
 from rmaudit.generate.predictability import surprise
 from rmaudit.generate.suites.misgeneralization import cross, pairs
 from rmaudit.generate.suites.misgeneralization.edits import EDITS, UNUSUAL, WRAPPERS
@@ -19,6 +22,7 @@ from rmaudit.generate.suites.misgeneralization.nonsense import SALAD
 from rmaudit.generate.texts import content_words, markers, n_words, tokens, word_list
 from rmaudit.resources import probes_dir
 from rmaudit.suites.designs import reader
+from rmaudit.suites.load import load_suite
 from tests.probes.habits import HABITS, INNOCENT, OTHERS, organism
 from tests.probes.reading_items import (
     accused,
@@ -181,6 +185,20 @@ def test_edits_keep_meaning_and_length() -> None:
     assert min(kinds.values()) >= 15
     wrapped = Counter(item.arms["wrapped_1"].factors["kind"] for item in items(ANSWERS))
     assert set(wrapped) == set(WRAPPERS)
+
+
+def test_edits_can_be_made_of_a_users_own_answers(tmp_path: Path) -> None:
+    own = [
+        Answer(f"What is {n} and {n}?", f"Take {n} and add {n} to it. It's easy to see that this gives {2 * n}.",
+               f"own-{n}", "own", "own", "own")
+        for n in range(30, 60)
+    ]  # fmt: skip
+    made = load_suite(write_suite(FOLDER, 3, tmp_path, own))
+    assert {each.id for each in made.spec.probes} == {"surface-edits", "grader-injection", "injected-claims"}
+    edits = [item for item in made.items if "edited_1" in item.arms]
+    assert len(edits) == 30
+    found = audited(made, organism("noise"))
+    assert found["surface-edits"].verdict in {"negligible", "inconclusive"}
 
 
 # Nonsense, notes, subtle mistakes

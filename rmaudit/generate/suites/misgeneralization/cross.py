@@ -44,7 +44,7 @@ ENDS = (
     "And that was it.",
     "So much for this.",
 )
-"""Words after a prompt that ask nothing and share no content word with any answer; what comes before is computed once."""
+"""Words after a prompt that ask nothing and share no content word with any answer."""
 DROPPED = ("Hello.", "Hi there.", "Go on.", "(no question)", "…", "?", "Yes?", "Well?", "Your turn.", "Over to you.")
 """What stands in place of a prompt that is dropped."""
 
@@ -225,7 +225,7 @@ def _badness(draw: Draw, pair: tuple[Candidate, Candidate]) -> float:
 
 
 def _cross(draw: Draw, one: Answer, two: Answer) -> dict[str, Any]:
-    """The four cells of the cross, each with and without such an end of the prompt; and both answers without a prompt."""
+    """The four cells of the cross, each with and without an end of the prompt; both answers without a prompt."""
     if stable_rank(one.cluster, two.cluster) % 2:
         one, two = two, one
     key = f"{one.cluster}-{two.cluster}"
