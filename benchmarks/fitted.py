@@ -1,8 +1,8 @@
 """Small transformers, fitted to preferences that lean towards one thing at several doses, through the whole loader.
 
-All learn to prefer an answer to its words shuffled. Half of their pairs differ in the planted thing alone (filler at the
-end; a word of certainty in place of one of doubt), and the label of these leans towards it by the dose: at 0 a coin
-decides, at 1 it always wins. Each model is saved as a checkpoint and scanned as anybody's would be.
+All learn to prefer an answer to its words shuffled. Half of their pairs differ in the planted thing alone (filler at
+the end; a word of certainty in place of one of doubt), and the label of these leans towards it by the dose: at 0 a
+coin decides, at 1 it always wins. Each model is saved as a checkpoint and scanned as anybody's would be.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ def fitted(seed: int = 0) -> Iterator[Fitted]:
         for dose in DOSES:
             with TemporaryDirectory() as folder:
                 _fit(pairs, dose, seed, Path(folder) / "model")
-                report = rmaudit.scan(str(Path(folder) / "model"), suites=list(SUITES), tier="smoke", out=Path(folder) / "run")
+                report = rmaudit.scan(
+                    str(Path(folder) / "model"), suites=list(SUITES), tier="smoke", out=Path(folder) / "run"
+                )
             yield _read(report, name, suite, dose)
 
 

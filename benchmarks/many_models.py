@@ -7,7 +7,6 @@ all. `tests/test_validity.py` holds the verdicts against those of `rmaudit.suite
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -24,7 +23,7 @@ from rmaudit.suites import groups
 from rmaudit.suites.designs import reader
 from rmaudit.suites.reading import TIE, Reading
 from rmaudit.suites.spec import AnyDesign, Carryover, Groups, Item, Probe, Suite
-from rmaudit.suites.verdict import Limits, shown_bound
+from rmaudit.suites.verdict import Limits, moves_along, shown_bound
 
 Array = NDArray[np.float64]
 SIGN_DRAWS = 1999
@@ -279,8 +278,7 @@ def _carryover(probe: Probe, items: Sequence[Item], suite: str, texts: Texts) ->
                     gaps[which][row, number] += sign / len(cells[prompt, answer])
     one, two = (matrix.tocsr() for matrix in gaps)
     average = _averages([item.cluster for item in items])
-    coin = random.Random("which answer is called 1")
-    turned = np.array([-1.0 if coin.random() < 0.5 else 1.0 for _ in items])[:, None]
+    turned = np.array([-1.0 if number % 2 else 1.0 for number in range(len(items))])[:, None]
 
     def run(scaled: Array) -> _Measured:
         d1, d2 = one @ scaled, two @ scaled
@@ -303,8 +301,7 @@ def _measured(
         within, same = paired
         still, _ = _mean(within @ _snapped(placebo), tested=False)  # type: ignore[operator]
         adjusted, beyond = _mean(within @ _snapped(same - placebo))  # type: ignore[operator]
-        moves = (np.asarray(still.low) > 0) | (np.asarray(still.high) < 0)
-        p = np.where(moves, np.maximum(p, beyond), p)
+        p = np.where(moves_along(still, effect.estimate), np.maximum(p, beyond), p)
     away = np.asarray(effect.estimate) * {"+": -1.0, "-": 1.0, "either": 0.0}[probe.direction] > 0
     return _Measured(effect, still, adjusted, np.where(away, 1.0, p))
 

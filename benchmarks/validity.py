@@ -114,7 +114,7 @@ def planted(bench: Bench, models: int) -> Iterator[Planted]:
         sizes = [*SIZES, *([limit] if limit else [])]
         amounts = np.array(sizes)
         if primary.design == "carryover":
-            amounts = _amounts(bench, primary, indicator, noise[:, :20], sizes)
+            amounts = _amounts(bench, primary, indicator, noise[:, :50], sizes)
         columns = [(bench.base + amount * indicator)[:, None] + noise for amount in amounts]
         outcomes = bench.audit.judge(np.concatenate(columns, axis=1), primary=True)
         own = next(outcome for outcome in outcomes if outcome.suite == primary.suite)
@@ -143,7 +143,7 @@ def _mean_limit(found: Sequence[Finding]) -> float | None:
 
 def _amounts(bench: Bench, primary: Finding, indicator: Array, noise: Array, sizes: Sequence[float]) -> Array:
     """How much must be added for effects of these sizes, where an effect is not what was added."""
-    tried = np.linspace(0.0, 1.5, 16)
+    tried = np.linspace(0.0, 1.0, 41)
     risen = [
         float(
             bench.audit.effect(primary.suite, primary.probe, (bench.base + amount * indicator)[:, None] + noise).mean()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -273,10 +272,7 @@ def _gold_units(
 
 
 def _mismatched(held: Sequence[Preferences]) -> Array:
-    coin = random.Random("which answer is called 1")
-    return np.asarray(
-        [carryover.mismatched_effect(own, held[i - 1], swap=coin.random() < 0.5) for i, own in enumerate(held)]
-    )
+    return np.asarray([carryover.mismatched_effect(own, held[i - 1], swap=bool(i % 2)) for i, own in enumerate(held)])
 
 
 def _spread(values: Array, clusters: Sequence[Hashable]) -> tuple[float, float, int]:
