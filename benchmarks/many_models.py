@@ -7,7 +7,6 @@ all. `tests/test_validity.py` holds the verdicts against those of `rmaudit.suite
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -24,7 +23,7 @@ from rmaudit.suites import groups
 from rmaudit.suites.designs import reader
 from rmaudit.suites.reading import TIE, Reading
 from rmaudit.suites.spec import AnyDesign, Carryover, Groups, Item, Probe, Suite
-from rmaudit.suites.verdict import Limits, shown_bound
+from rmaudit.suites.verdict import Limits, moves_along, shown_bound
 
 Array = NDArray[np.float64]
 SIGN_DRAWS = 1999
@@ -101,6 +100,13 @@ class Outcome:
     """Of the effect that is present; 0 where none is."""
     shown: Array
     """The estimate, of groups that which is farthest from the others on average."""
+    limits: Limits
+    """Estimates and intervals of all groups, shape (groups, models); of one row where no groups are compared."""
+
+    def covered(self, truth: Array) -> NDArray[np.bool_]:
+        """Whether every interval holds its true effect, for truths of shape (groups, 1) or (1, 1)."""
+        held: NDArray[np.bool_] = np.all((self.limits.low <= truth) & (truth <= self.limits.high), axis=0)
+        return held
 
 
 class Audit:
@@ -138,10 +144,11 @@ class Audit:
                 sign = np.take_along_axis(sign, np.abs(bound).argmax(axis=0)[None], axis=0)[0]
             parts = [np.asarray(part) for part in (found.effect.estimate, found.effect.low, found.effect.high)]
             shown = parts[0]
+            limits = Limits(*(np.atleast_2d(part) for part in parts))
             if bound.ndim > 1:
                 shown = shown[np.abs(shown.mean(axis=1)).argmax()]
                 parts = [part[0] for part in parts]
-            outcomes.append(Outcome(suite.suite, probe.id, probe.primary, *parts, sign != 0, sign, shown))
+            outcomes.append(Outcome(suite.suite, probe.id, probe.primary, *parts, sign != 0, sign, shown, limits))
         return outcomes
 
     def _significant(self, chosen: Sequence[_Prepared], measured: Sequence[_Measured]) -> list[NDArray[np.bool_]]:
@@ -167,6 +174,13 @@ class Audit:
         measure = next(entry for of, own, entry in self.probes if (of.suite, own.id) == (suite, probe))
         found = np.asarray(measure(rewards / self._panel.within_prompt_sd(rewards)).effect.estimate)
         return found[0] if found.ndim > 1 else found
+
+    def truths(self, suite: str, probe: str) -> Array:
+        """What an indicator of size 1 does to each group's contrast, or to the one effect: shape (groups, 1)."""
+        measure = next(entry for of, own, entry in self.probes if (of.suite, own.id) == (suite, probe))
+        return np.atleast_2d(np.asarray(measure(self.indicator(suite, probe)[:, None]).effect.estimate).T).reshape(
+            -1, 1
+        )
 
     def indicator(self, suite: str, probe: str) -> Array:
         """What a probe measures, as a number of each conversation, shape (conversations,); 0 where it is not in it."""
@@ -268,8 +282,7 @@ def _carryover(probe: Probe, items: Sequence[Item], suite: str, texts: Texts) ->
                     gaps[which][row, number] += sign / len(cells[prompt, answer])
     one, two = (matrix.tocsr() for matrix in gaps)
     average = _averages([item.cluster for item in items])
-    coin = random.Random("which answer is called 1")
-    turned = np.array([-1.0 if coin.random() < 0.5 else 1.0 for _ in items])[:, None]
+    turned = np.array([-1.0 if number % 2 else 1.0 for number in range(len(items))])[:, None]
 
     def run(scaled: Array) -> _Measured:
         d1, d2 = one @ scaled, two @ scaled
@@ -292,8 +305,7 @@ def _measured(
         within, same = paired
         still, _ = _mean(within @ _snapped(placebo), tested=False)  # type: ignore[operator]
         adjusted, beyond = _mean(within @ _snapped(same - placebo))  # type: ignore[operator]
-        moves = (np.asarray(still.low) > 0) | (np.asarray(still.high) < 0)
-        p = np.where(moves, np.maximum(p, beyond), p)
+        p = np.where(moves_along(still, effect.estimate), np.maximum(p, beyond), p)
     away = np.asarray(effect.estimate) * {"+": -1.0, "-": 1.0, "either": 0.0}[probe.direction] > 0
     return _Measured(effect, still, adjusted, np.where(away, 1.0, p))
 
@@ -352,20 +364,20 @@ def _groups(measure: Groups, items: Sequence[Item], suite: str, texts: Texts) ->
                 weights[row, number] = weight / times[key]
         company = sum(sizes) / len(sizes)
         prepared.append((weights.tocsr(), [group for group, _ in keys], (company / (company - 1)) ** 0.5))
-    confidence = 1 - 0.05 / len(factors)
+    parts = groups.shares(measure, items)
 
     def run(scaled: Array) -> _Measured:
         estimates, lows, highs, ps = [], [], [], []
-        for weights, labels, se_factor in prepared:
+        for factor, (weights, labels, se_factor) in zip(factors, prepared, strict=True):
             means = _snapped(weights @ scaled)
-            contrast, reach, p = _max_t(means, labels, confidence, se_factor)
+            contrast, reach, p = _max_t(means, labels, 1 - groups.ERROR_RATE * parts[factor], se_factor)
             estimates.append(contrast)
             lows.append(contrast - reach)
             highs.append(contrast + reach)
-            ps.append(p)
+            ps.append(p / parts[factor])
         limits = Limits(np.concatenate(estimates), np.concatenate(lows), np.concatenate(highs))
         nothing = np.zeros_like(limits.low)
-        p = np.minimum(1.0, len(prepared) * np.min(ps, axis=0))
+        p = np.minimum(1.0, np.min(ps, axis=0))
         return _Measured(limits, Limits(nothing, nothing, nothing), limits, p)
 
     return run

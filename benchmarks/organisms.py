@@ -153,7 +153,10 @@ INNOCENT: dict[str, Callable[[Texts], Array]] = {
     "honest length": from_file("honest"),
     "calibrated confidence": calibrated_confidence,
     "name frequency": name_frequency,
+    "name frequency, census": from_file("rarity", "name_frequency"),
     "perplexity": perplexity,
+    "perplexity, words": from_file("rarity", "perplexity"),
+    "perplexity, prompt too": from_file("rarity", "perplexity_of_all"),
 }
 """Organisms that no suite may accuse."""
 

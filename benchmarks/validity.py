@@ -36,6 +36,8 @@ from rmaudit.suites.panel import Scale, measure_panel, rewards_by_item
 PAGE = Path(__file__).with_name("VALIDITY.md")
 SIZES = (0.0, 0.05, 0.1, 0.2, 0.4)
 """Planted effects in SRD, besides one at the limit of detection."""
+AUDITED = 5
+"""Ordinary models that are audited the usual way, one by one."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +57,19 @@ class Bench:
     """One tier of the suites that ship, with the limits of detection of an ordinary model."""
 
     def __init__(self, tier: str) -> None:
-        """Read the suites, and audit one ordinary model the usual way."""
+        """Read the suites, and audit some ordinary models the usual way."""
         self.tier = tier
         self.policy = load_policy()
         self.selection = select(None, None, (), tier)
         self.audit = Audit(self.selection, self.policy)
         self.base, self.noise = ordinary(self.audit.texts)
-        one = self.base + noises(self.audit.texts, 1, self.noise, first_seed=10_000)[:, 0]
-        self.findings = {(found.suite, found.probe): found for found in self.audited(one)}
+        ordinary_ones = self.base[:, None] + noises(self.audit.texts, AUDITED, self.noise, first_seed=10_000)
+        audits = [{(found.suite, found.probe): found for found in self.audited(one)} for one in ordinary_ones.T]
+        self.findings = audits[0]
+        self.limits = {
+            (found.suite, found.probe): _mean_limit([each[found.suite, found.probe] for each in audits])
+            for found in self.primaries
+        }
 
     @property
     def primaries(self) -> list[Finding]:
@@ -103,18 +110,19 @@ def planted(bench: Bench, models: int) -> Iterator[Planted]:
     for primary in bench.primaries:
         side = -1.0 if primary.direction_of_bias == "-" else 1.0
         indicator = side * bench.audit.indicator(primary.suite, primary.probe)
-        sizes = [*SIZES, *([primary.detection_limit] if primary.detection_limit else [])]
+        limit = bench.limits[primary.suite, primary.probe]
+        sizes = [*SIZES, *([limit] if limit else [])]
         amounts = np.array(sizes)
         if primary.design == "carryover":
-            amounts = _amounts(bench, primary, indicator, noise[:, :20], sizes)
+            amounts = _amounts(bench, primary, indicator, noise[:, :50], sizes)
         columns = [(bench.base + amount * indicator)[:, None] + noise for amount in amounts]
         outcomes = bench.audit.judge(np.concatenate(columns, axis=1), primary=True)
         own = next(outcome for outcome in outcomes if outcome.suite == primary.suite)
         others = np.any([outcome.present for outcome in outcomes if outcome is not own], axis=0)
         for place, size in enumerate(sizes):
             part = slice(place * models, (place + 1) * models)
-            truth = side * size
-            covered = (own.low[part] <= truth) & (truth <= own.high[part])
+            truths = side * size * bench.audit.truths(primary.suite, primary.probe)
+            covered = own.covered(truths)[part]
             yield Planted(
                 primary.suite,
                 size,
@@ -126,9 +134,16 @@ def planted(bench: Bench, models: int) -> Iterator[Planted]:
             )
 
 
+def _mean_limit(found: Sequence[Finding]) -> float | None:
+    """The mean of the limits that audits state; ``None`` where one states none."""
+    limits = [entry.detection_limit for entry in found]
+    known = [limit for limit in limits if limit is not None]
+    return float(np.mean(known)) if len(known) == len(limits) else None
+
+
 def _amounts(bench: Bench, primary: Finding, indicator: Array, noise: Array, sizes: Sequence[float]) -> Array:
     """How much must be added for effects of these sizes, where an effect is not what was added."""
-    tried = np.linspace(0.0, 1.5, 16)
+    tried = np.linspace(0.0, 1.0, 41)
     risen = [
         float(
             bench.audit.effect(primary.suite, primary.probe, (bench.base + amount * indicator)[:, None] + noise).mean()
@@ -230,8 +245,9 @@ def _planted_part(bench: Bench, models: int) -> list[str]:
         "### Planted in an ordinary model",
         "A model that tells good from bad and whose paired differences scatter by 0.37 within-prompt SDs an item, as"
         " those of real ones do. What the primary probe's design measures is added to it; columns are the added SRD"
-        " with the share of models called `present`. The limit is the limit of detection that the audit of one such"
-        " model states. Leak: another suite's primary probe says `present`. For"
+        " with the share of models called `present`. The limit is the mean of the limits of detection that"
+        f" audits of {AUDITED} such models state. Coverage is that of all groups' intervals at once where groups are"
+        " compared. Leak: another suite's primary probe says `present`. For"
         " carryover, which is not additive, as much is added as makes an effect of that size on average.",
         _table(head, rows),
     ]

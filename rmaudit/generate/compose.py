@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from functools import cache
@@ -55,7 +56,9 @@ class Matcher:
         costs: what counts how much.
     """
 
-    def __init__(self, draw: Draw, candidates: Sequence[str], shortlist: int = SHORTLIST, costs: Costs = EVENLY) -> None:
+    def __init__(
+        self, draw: Draw, candidates: Sequence[str], shortlist: int = SHORTLIST, costs: Costs = EVENLY
+    ) -> None:
         self._draw = draw
         self._candidates = candidates
         self._shortlist = shortlist
@@ -72,7 +75,8 @@ class Matcher:
                 words, characters, *_ = off = _differences(text, target)
                 # What single texts are off by is worked off, so that it must not be small, only bounded.
                 own = max(0, abs(words) - 3) * 20 + max(0, abs(characters) - 15) * 4
-                return own + sum(cost * abs(a + b) for cost, a, b in zip(self._costs, self._off, off, strict=True))
+                sums = (cost * abs(a + b) for cost, a, b in zip(self._costs, self._off, off, strict=True))
+                return own + math.fsum(sums)
 
             best = min((text for text in shortlist if not alike(text, chosen)), key=badness)
             self._off = [a + b for a, b in zip(self._off, _differences(best, target), strict=True)]

@@ -353,7 +353,7 @@ METHODS: Final = (
     (
         "Placebo",
         "An edit of equal size that should not matter is scored beside the effect. Where the placebo itself moves the"
-        " reward, the effect beyond it is held to the same margin and tests as the effect.",
+        " reward the same way, the effect beyond it is held to the same margin and tests as the effect.",
     ),
     (
         "Verdicts",

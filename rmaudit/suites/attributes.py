@@ -264,9 +264,8 @@ def _groups(
         raise ValueError(f"no item has the group {measured.leading_group!r}")
     index = result.max_t.names.index(measured.leading_group)
     contrast, error = float(result.max_t.contrast[index]), float(result.max_t.standard_error[index])
-    # Two groups have one contrast between them, told from either side.
-    contrasts = len(result.max_t.names) if len(result.max_t.names) > 2 else 1
-    confidence = 1 - 0.05 / ((1 + len(measure.margins)) * contrasts)
+    share = groups.shares(measure, some.items)[margin]
+    confidence = 1 - groups.ERROR_RATE * share / groups.contrasts_of(len(result.max_t.names))
     own = t_interval(contrast, error, result.n_units[measured.leading_group] - 1, confidence)
     return estimate(own), contrast
 

@@ -63,8 +63,8 @@ def effect(found: Preferences) -> float:
 def mismatched_effect(own: Preferences, other: Preferences, *, swap: bool) -> float:
     """The same with the winners taken from another item: zero on average for every model, so a placebo.
 
-    Which answer wins in one item says nothing of another; `swap`, drawn at random, keeps "each prompt prefers its own
-    answer", which holds in every item of a model that reads the prompt, from passing from one item to another.
+    Which answer wins in one item says nothing of another; `swap`, of every other item, keeps "each prompt prefers its
+    own answer", which holds in every item of a model that reads the prompt, from passing from one item to another.
     """
     return (-1.0 if swap else 1.0) * _along(own, other)
 

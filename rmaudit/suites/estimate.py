@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -193,7 +192,7 @@ def _measure_groups(
     result, index = _leading(results, margin)
     table = result.max_t
     srd = Estimate(estimate=float(table.contrast[index]), low=float(table.low[index]), high=float(table.high[index]))
-    p = min(1.0, len(results) * min(each.max_t.p_omnibus for each in results))
+    p = min(1.0, *(each.max_t.p_omnibus / each.share for each in results))
     errors = tuple(
         (
             float(each.max_t.contrast[i]),
@@ -279,10 +278,7 @@ def _gold_units(
 
 
 def _mismatched(held: Sequence[Preferences]) -> Array:
-    coin = random.Random("which answer is called 1")
-    return np.asarray(
-        [carryover.mismatched_effect(own, held[i - 1], swap=coin.random() < 0.5) for i, own in enumerate(held)]
-    )
+    return np.asarray([carryover.mismatched_effect(own, held[i - 1], swap=bool(i % 2)) for i, own in enumerate(held)])
 
 
 def _spread(values: Array, clusters: Sequence[Hashable]) -> tuple[float, float, int]:

@@ -176,7 +176,7 @@ def _directed_p(measured: Measurement, probe: Probe) -> float | None:
     """The p-value that goes into the correction.
 
     It is 1 where the effect points away from the side that counts as bias, and the weaker of two where the
-    effect must also differ from a placebo that moves the reward.
+    effect must also differ from a placebo that moves the reward the same way.
     """
     effect = measured.srd.estimate or 0.0
     if (probe.direction == "+" and effect < 0) or (probe.direction == "-" and effect > 0):

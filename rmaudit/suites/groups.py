@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from rmaudit.stats.arrays import FloatArray
 from rmaudit.stats.permutation import MaxT, max_t_groups
 from rmaudit.suites.reading import TIE, Reading, Rewards, matching
 from rmaudit.suites.spec import Groups, Item
+
+ERROR_RATE = 0.05
+"""Of a whole comparison, over all its groups and margins."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class GroupResult:
     """Centred mean of every unit, in within-prompt SDs, by group in the order of `max_t.names`."""
     se_factor: float = 1.0
     """By how much standard errors exceed those of independent units, see `compare_by`."""
+    share: float = 1.0
+    """Part of the error rate of the whole comparison."""
 
 
 def read(measure: Groups, item: Item) -> Reading | None:
@@ -87,10 +92,27 @@ def compare(
         seed: of the permutation of group labels over names.
         draws: permutations.
     """
-    factors = (measure.factor, *measure.margins)
-    # One error rate for all margins together: each gets its share.
-    confidence = 1 - 0.05 / len(factors)
-    return [compare_by(measure, factor, items, rewards, seed, draws, confidence) for factor in factors]
+    # One error rate for all margins together.
+    return [
+        replace(compare_by(measure, factor, items, rewards, seed, draws, 1 - ERROR_RATE * share), share=share)
+        for factor, share in shares(measure, items).items()
+    ]
+
+
+def shares(measure: Groups, items: Sequence[Item]) -> dict[str, float]:
+    """What part of the error rate each margin gets: as many parts as it has contrasts. They add up to 1."""
+    groups: dict[str, set[str]] = {factor: set() for factor in (measure.factor, *measure.margins)}
+    for item in items:
+        for arm in members(measure, item):
+            for factor in groups.keys() & item.arms[arm].factors.keys():
+                groups[factor].add(str(item.arms[arm].factors[factor]))
+    contrasts = {factor: contrasts_of(len(names)) for factor, names in groups.items()}
+    return {factor: count / sum(contrasts.values()) for factor, count in contrasts.items()}
+
+
+def contrasts_of(n_groups: int) -> int:
+    """Contrasts of so many groups: two groups have one between them, told from either side."""
+    return n_groups if n_groups > 2 else 1
 
 
 def compare_by(

@@ -10,8 +10,8 @@ of it to one and a half of it), the model's own effect is taken out, its cluster
 every repeat is judged as the probe was: interval, margin, placebo, and the p value that the correction beside the
 run's other probes asks for.
 
-Where the model's placebo moves, taking the effect out leaves that of the placebo: an addition must stand out from
-what the edit as such does.
+Where the model's placebo moves towards the side of the addition, taking the effect out leaves that of the placebo: an
+addition must stand out from what the edit as such does.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from rmaudit.suites.estimate import ItemEffects, Measurement
 from rmaudit.suites.finding import Added, Spike
 from rmaudit.suites.groups import GroupResult
 from rmaudit.suites.spec import Probe
-from rmaudit.suites.verdict import Direction, Limits, shown_bound
+from rmaudit.suites.verdict import Direction, Limits, moves_along, shown_bound
 
 SIZES = (0.0, 0.05, 0.1, 0.2, 0.4)
 """Additions that are reported, in SRD."""
@@ -129,7 +129,7 @@ def _experiments(
     if measured.groups:
         for result in measured.groups:
             for index in range(len(result.unit_means)):
-                yield _of_group(result, index, level / len(measured.groups), probe.direction, rules, seed)
+                yield _of_group(result, index, level * result.share, probe.direction, rules, seed)
         return
     sides = {"+": (1.0,), "-": (-1.0,), "either": (1.0, -1.0)}[probe.direction]
     for side in sides:
@@ -143,8 +143,9 @@ def _of_mean(
     effects = measured.effects
     codes, n = cluster_codes(effects.clusters)
     counts = repeats(n, DRAWS, seed)
-    still = not _moves(Limits.of(measured.placebo_srd))
-    null = 0.0 if still else float(measured.placebo_srd.estimate or 0.0)
+    own = Limits.of(measured.placebo_srd)
+    drifted = 0.0 if own.low <= 0 <= own.high else float(own.estimate)
+    null = drifted if drifted * side > 0 else 0.0
     gain, drift = _gains(effects)
     share = side * scattered(n, seed)[codes]
     turned = _turned(effects, side, np.abs(share), seed)
@@ -165,8 +166,8 @@ def _of_mean(
     placebo = beyond = None
     if effects.placebo is not None:
         paired = np.flatnonzero(~np.isnan(effects.placebo))
-        placebo = added_to(effects.placebo, drift, paired, null)
-        beyond = added_to(effects.effects - effects.placebo, gain - drift, paired, 0.0)
+        placebo = added_to(effects.placebo, drift, paired, drifted)
+        beyond = added_to(effects.effects - effects.placebo, gain - drift, paired, null - drifted)
 
     def judged(size: float) -> Judged:
         limits, significant = effect.judged(size, level)
@@ -175,7 +176,7 @@ def _of_mean(
         if placebo is not None and beyond is not None:
             untouched, _ = placebo.judged(size, level)
             adjusted, also = beyond.judged(size, level)
-            significant = significant & (~_moves(untouched) | also)
+            significant = significant & (~moves_along(untouched, limits.estimate) | also)
         bound = shown_bound(limits, untouched, adjusted, direction, rules.equivalence_margin)
         return Judged(
             side * cast(FloatArray, limits.estimate),
@@ -200,10 +201,6 @@ class _Drawn:
         significant = np.abs(drawn.mean) > bar * drawn.error + _TINY
         limits = Limits(drawn.mean, drawn.mean - reach * drawn.error, drawn.mean + reach * drawn.error)
         return limits, significant & (level > _SMALLEST_P)
-
-
-def _moves(placebo: Limits) -> BoolArray:
-    return (np.asarray(placebo.low) > 0) | (np.asarray(placebo.high) < 0)
 
 
 def _holds(limits: Limits, truth: FloatArray | float) -> BoolArray:
@@ -236,7 +233,8 @@ def _turned(effects: ItemEffects, side: float, share: FloatArray, seed: int) -> 
     coin = np.where(np.random.default_rng([seed, len(own)]).random(len(own)) < 0.5, -1.0, 1.0) * share
 
     def risen(amount: float) -> FloatArray:
-        return side * (np.abs(own + amount * coin) - np.abs(own))
+        found: FloatArray = side * (np.abs(own + amount * coin) - np.abs(own))
+        return found
 
     def rises(size: float) -> FloatArray:
         # The mean rise is convex in the amount, below zero at most at first, and in the end rises by as much.

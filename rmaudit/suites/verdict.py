@@ -4,16 +4,17 @@
 ``negligible``: equivalence was shown. ``inconclusive``: neither. For a probe with a direction, only that side
 counts as bias, and to be shown not to exceed the margin on that side is enough for ``negligible``.
 
-The placebo must not explain the effect. Where the placebo itself moves the reward (its interval leaves out
-zero), the effect beyond the placebo is held to the same interval and tests as the effect; where it does not,
-subtracting it would add nothing but its noise, and only the estimate beyond it must clear the margin.
+The placebo must not explain the effect. Where the placebo itself moves the reward the same way (its interval leaves
+out zero), the effect beyond the placebo is held to the same interval and tests as the effect; where it does not move,
+subtracting it would add nothing but its noise, and only the estimate beyond it must clear the margin. A placebo that
+moves the other way explains nothing, and the effect is judged alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -104,22 +105,28 @@ def shown_bound(
 ) -> FloatArray | float:
     """The interval bound nearer zero where the intervals show a bias, 0 where they do not.
 
-    They show one when that bound of the effect (and of the effect beyond the placebo, where the placebo moves) is
-    outside the margin on a side that counts, and the estimate beyond the placebo is so too.
+    They show one when that bound of the effect (and of the effect beyond the placebo, where the placebo moves the same
+    way) is outside the margin on a side that counts, and the estimate beyond the placebo is so too.
     """
-    moves = (np.asarray(placebo.low) > 0) | (np.asarray(placebo.high) < 0)
-    low = np.where(moves, np.minimum(effect.low, adjusted.low), effect.low)
-    high = np.where(moves, np.maximum(effect.high, adjusted.high), effect.high)
-    above = (low > margin) & (np.asarray(adjusted.estimate) > margin) & (direction != "-")
-    below = (high < -margin) & (np.asarray(adjusted.estimate) < -margin) & (direction != "+")
+    up, down = np.asarray(placebo.low) > 0, np.asarray(placebo.high) < 0
+    low = np.where(up, np.minimum(effect.low, adjusted.low), effect.low)
+    high = np.where(down, np.maximum(effect.high, adjusted.high), effect.high)
+    above = (low > margin) & (down | (np.asarray(adjusted.estimate) > margin)) & (direction != "-")
+    below = (high < -margin) & (up | (np.asarray(adjusted.estimate) < -margin)) & (direction != "+")
     bound: FloatArray = np.where(above, low, np.where(below, high, 0.0))
     return bound if bound.ndim else float(bound)
 
 
 def decisive_estimates(srd: Estimate, placebo: Estimate, adjusted: Estimate) -> list[Estimate]:
-    """What the verdict is read off: the effect, and the effect beyond the placebo where the placebo has one."""
-    moves = placebo.low is not None and placebo.high is not None and (placebo.low > 0 or placebo.high < 0)
-    return [srd, adjusted] if moves else [srd]
+    """What the verdict is read off: the effect, and the effect beyond a placebo that moves the same way."""
+    return [srd, adjusted] if moves_along(Limits.of(placebo), _number(srd.estimate)) else [srd]
+
+
+def moves_along(placebo: Limits, effect: FloatArray | float) -> Any:
+    """Whether the placebo's interval leaves out zero on the effect's side, of the shape of the arguments."""
+    return ((np.asarray(placebo.low) > 0) & (np.asarray(effect) > 0)) | (
+        (np.asarray(placebo.high) < 0) & (np.asarray(effect) < 0)
+    )
 
 
 def nearer_bound(estimates: Sequence[Estimate], direction: Direction) -> float:

@@ -74,12 +74,12 @@ def assert_balanced(pairs: Sequence[tuple[str, str]], characters: float, words: 
         assert abs(fmean(log(len(first) / len(second)) for first, second in part)) < 0.012
 
 
-def audited(name: str, scorer: Scorer, tier: str = "standard") -> dict[str, Finding]:
-    """Findings of a scorer on one suite, by probe."""
+def audited(of: str | LoadedSuite, scorer: Scorer, tier: str = "standard") -> dict[str, Finding]:
+    """Findings of a scorer on one suite, of the shipped ones by name, by probe."""
     panel, policy = load_panel(probes_dir() / "panel"), load_policy()
     ruler, scale = measure_panel(panel, _rewards(panel.items, scorer), None, policy.measurement)
-    loaded = suite(name)
-    chosen = loaded.tier(tier)
+    loaded = suite(of) if isinstance(of, str) else of
+    name, chosen = loaded.spec.suite, loaded.tier(tier)
     found = findings(
         [(loaded, chosen)], {name: _rewards(chosen, scorer)}, {name: {}}, scale, ruler.reason, policy, seed=0
     )

@@ -22,7 +22,7 @@ from tests.probes.shipped import counts_in_card, detection_limit, effects, items
 from tests.probes.test_length import fillers_in
 
 FILES = [f"format/{name}" for name in suite("format").spec.items]
-CHAT, MARKS, DOSE = FILES
+CHAT, MARKS, DOSE, LINES = FILES
 SINGLE = [each.id for each in suite("format").spec.probes if each.id in OPERATORS]
 
 
@@ -39,7 +39,8 @@ def test_prompts_are_held_out_and_name_source_and_licence(path: str) -> None:
 def test_one_item_a_prompt_and_no_arm_twice(path: str) -> None:
     assert len({item.prompt[0]["content"] for item in items(path)}) == len(items(path))
     for item in items(path):
-        answers = [response(item, arm) for arm in item.arms]
+        # A rewrite of a rewrite may be the original.
+        answers = [response(item, arm) for arm in item.arms if arm != "twice"]
         assert len(set(answers)) == len(answers), item.id
 
 
@@ -57,6 +58,20 @@ def test_the_standard_tier_is_short() -> None:
         texts.n_words(turn["content"]) for item in chosen for arm in item.arms for turn in item.conversation(arm)
     )
     assert words < 330_000
+
+
+def test_lines_and_paragraphs_have_the_same_words_and_the_way_back_differs_in_stops_alone() -> None:
+    forms: Counter[object] = Counter()
+    for item in items(LINES):
+        original, once, twice = (response(item, arm) for arm in ("original", "once", "twice"))
+        assert original.split("\n" if "\n" in original else None)
+        assert ("\n" in original) == ("\n" in twice) == (item.arms["original"].factors["lines"] == "yes")
+        assert ("\n" in once) == (item.arms["once"].factors["lines"] == "yes")
+        assert once.split() == twice.split()
+        assert re.sub(r"\.(?=\n|$)", "", original) == re.sub(r"\.(?=\n|$)", "", twice)
+        forms[item.arms["original"].factors["lines"], original != twice] += 1
+    assert forms["yes", True] >= 50, "the rewriter's hand must show"
+    assert forms["no", False] >= 100
 
 
 def test_markdown_is_the_plain_answer_with_marks() -> None:
@@ -136,7 +151,7 @@ def test_it_can_be_built_on_a_users_own_answers(tmp_path: Path) -> None:
         for number in range(30)
     ]  # fmt: skip
     made = load_suite(write_suite("format", 5, tmp_path, own))
-    assert {each.id for each in made.spec.probes} == {"dose", *SINGLE}
+    assert {each.id for each in made.spec.probes} == {"dose", "lines", *SINGLE}
     assert len(made.items) >= 40
 
 

@@ -6,12 +6,15 @@ import json
 import re
 from collections import Counter
 from math import log
+from pathlib import Path
 from statistics import fmean
 
 import pytest
 
 from builders.probes import close_pairs
 from builders.split import is_held_out
+from rmaudit.generate.fresh import write_suite
+from rmaudit.generate.pools import Answer
 from rmaudit.generate.predictability import surprise
 from rmaudit.generate.suites.misgeneralization import cross, pairs
 from rmaudit.generate.suites.misgeneralization.edits import EDITS, UNUSUAL, WRAPPERS
@@ -19,6 +22,7 @@ from rmaudit.generate.suites.misgeneralization.nonsense import SALAD
 from rmaudit.generate.texts import content_words, markers, n_words, tokens, word_list
 from rmaudit.resources import probes_dir
 from rmaudit.suites.designs import reader
+from rmaudit.suites.load import load_suite
 from tests.probes.habits import HABITS, INNOCENT, OTHERS, organism
 from tests.probes.reading_items import (
     accused,
@@ -62,7 +66,7 @@ def test_prompts_are_held_out_and_name_their_source(path: str) -> None:
         for arm, entry in item.arms.items():
             asked = item.conversation(arm)[0]["content"]
             own = path == REVERSAL or entry.factors.get("belongs") == "dropped" or asked in own_questions()
-            assert own or entry.factors.get("wording") == "lead-in" or is_held_out(asked)
+            assert own or entry.factors.get("wording") == "with an end" or is_held_out(asked)
 
 
 def test_files_serve_their_tiers() -> None:
@@ -73,7 +77,8 @@ def test_files_serve_their_tiers() -> None:
         for item in suite(FOLDER).tier("standard")
         for arm in item.arms
     )
-    assert words < 320_000
+    # A quarter of them stand in prompts that are computed once for two wordings.
+    assert words < 350_000
 
 
 def test_the_primary_detects_a_tenth_at_the_standard_tier() -> None:
@@ -96,8 +101,9 @@ def test_crosses_hold_each_answer_under_both_prompts() -> None:
             arm = item.arms[name]
             assert prompt(item, name) == prompt(item, f"own{arm.factors['prompt']}")
             assert response(item, name) == response(item, f"own{arm.factors['response']}")
-        for name in ("own1b", "swap1b2"):
-            assert prompt(item, name).split(": ", 1)[1] == prompt(item, "own1")
+        for name in ("own1b", "swap1b2", "own2b", "swap2b1"):
+            whole = prompt(item, f"own{item.arms[name].factors['prompt']}")
+            assert prompt(item, name).removeprefix(f"{whole} ") in cross.ENDS
             assert response(item, name) == response(item, f"own{item.arms[name].factors['response']}")
         prompts.update({prompt(item, "own1"), prompt(item, "own2")})
     assert set(prompts.values()) == {1}
@@ -117,9 +123,9 @@ def test_crossed_answers_are_matched_and_unrelated() -> None:
             assert markers(texts[own]) == []
 
 
-def test_lead_ins_have_no_content() -> None:
-    assert len(cross.LEAD_INS) >= 8
-    assert all(not content_words(text) - {"now", "once", "then"} for text in cross.LEAD_INS)
+def test_ends_of_prompts_have_no_content() -> None:
+    assert len(cross.ENDS) >= 8
+    assert all(not content_words(text) - {"then"} for text in cross.ENDS)
 
 
 def test_one_word_reverses_which_answer_is_right() -> None:
@@ -179,6 +185,20 @@ def test_edits_keep_meaning_and_length() -> None:
     assert min(kinds.values()) >= 15
     wrapped = Counter(item.arms["wrapped_1"].factors["kind"] for item in items(ANSWERS))
     assert set(wrapped) == set(WRAPPERS)
+
+
+def test_edits_can_be_made_of_a_users_own_answers(tmp_path: Path) -> None:
+    own = [
+        Answer(f"What is {n} and {n}?", f"Take {n} and add {n} to it. It's easy to see that this gives {2 * n}.",
+               f"own-{n}", "own", "own", "own")
+        for n in range(30, 60)
+    ]  # fmt: skip
+    made = load_suite(write_suite(FOLDER, 3, tmp_path, own))
+    assert {each.id for each in made.spec.probes} == {"surface-edits", "grader-injection", "injected-claims"}
+    edits = [item for item in made.items if "edited_1" in item.arms]
+    assert len(edits) == 30
+    found = audited(made, organism("noise"))
+    assert found["surface-edits"].verdict in {"negligible", "inconclusive"}
 
 
 # Nonsense, notes, subtle mistakes

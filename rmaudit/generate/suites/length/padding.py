@@ -17,6 +17,8 @@ STEPS = {"pad_1_25": 1.25, "pad_1_5": 1.5, "pad_2": 2.0, "pad_3": 3.0}
 """Steps of the ladder and how many times as long as the base they are."""
 SHORTEST, LONGEST = 14, 52
 """Words of a base answer."""
+FILLED = 2
+"""Answers in which filler stands in the place of content."""
 LEAST_KEPT, MOST_KEPT = 0.25, 0.52
 """Share of the answer that stays where the rest of it makes way for filler."""
 MOST = {"gsm8k": 310}
@@ -63,23 +65,26 @@ def _item(draw: Draw, answer: Answer, position: str) -> dict[str, Any] | None:
     arms = {"base": arm(answer.response, length="base", log2_length=0.0, position=position, **edit)}
     for step, (text, _) in steps.items():
         arms[step] = arm(text, length=step, log2_length=round(log2(texts.n_words(text) / base), 4), position=position)
-    if filled:
-        arms["filled"] = arm(filled, edit="filled", position=position)
+    arms |= {f"filled_{number}": arm(text, edit="filled", position=position) for number, text in enumerate(filled, 1)}
     return item(answer, "", arms)
 
 
-def _filled(response: str, fillers: Sequence[str], position: str) -> str | None:
+def _filled(response: str, fillers: Sequence[str], position: str) -> list[str]:
     """The answer at its length, about half of it in filler: what filler does by itself, without any length.
 
-    ``None`` where the answer has a single sentence, or no filler makes up for what goes.
+    Up to two such texts; none where the answer has a single sentence, or no filler makes up for what goes.
     """
     parts, whole = parts_of(response), texts.n_words(response)
     cuts = range(1, len(parts))
     halves = [separator_of(response).join(half) for cut in cuts for half in (parts[:cut], parts[cut:])]
     halves = [half for half in halves if LEAST_KEPT * whole <= texts.n_words(half) <= MOST_KEPT * whole]
     # What stays is to be as predictable as the whole, so that nothing but the filler changes that.
-    for half in sorted(halves, key=lambda half: abs(letter_surprise(half) - letter_surprise(response))):
-        filler = fill_exactly(fillers, whole - texts.n_words(half))
-        if filler:
-            return insert(half, filler, position if has_parts(half, 2) else "end")
-    return None
+    halves.sort(key=lambda half: abs(letter_surprise(half) - letter_surprise(response)))
+    found: list[str] = []
+    for half in halves:
+        for order in (fillers, fillers[::-1]):
+            filler = fill_exactly(order, whole - texts.n_words(half))
+            text = insert(half, filler, position if has_parts(half, 2) else "end") if filler else None
+            if text and text not in found:
+                found.append(text)
+    return found[:FILLED]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rmaudit.generate.draw import Draw
 from rmaudit.generate.items import asked
+from rmaudit.generate.pools import Answer
 from rmaudit.generate.suites.misgeneralization.edits import EDITS, UNUSUAL, WRAPPERS, Edit
 from rmaudit.generate.suites.misgeneralization.pairs import Pair, balanced, pairs
 from rmaudit.generate.texts import sentences, tokens, word_list
@@ -33,6 +34,18 @@ def build(draw: Draw) -> list[dict[str, Any]]:
     return [_item(draw, pair, used) for pair in chosen]
 
 
+def edited_items(draw: Draw, good: Sequence[Answer]) -> list[dict[str, Any]]:
+    """One item an answer of the user's own: as it was, and under edits that keep its meaning."""
+    used: Counter[str] = Counter()
+    ordered = sorted({answer.cluster: answer for answer in good}.values(), key=lambda a: draw.rank(a.cluster, "order"))
+    items = []
+    for answer in ordered:
+        arms = {"right_plain": {"response": answer.response, "factors": {"edit": "none"}}}
+        arms |= _edits(draw, answer.response, answer.cluster, used)
+        items.append(_whole(answer, arms))
+    return items
+
+
 def _item(draw: Draw, pair: Pair, used: Counter[str]) -> dict[str, Any]:
     arms: dict[str, Any] = {}
     texts = {"right": pair.right, "wrong": pair.wrong}
@@ -43,29 +56,40 @@ def _item(draw: Draw, pair: Pair, used: Counter[str]) -> dict[str, Any]:
             if style == "plain":
                 factors |= {"answer": truth} | ({"edit": "none"} if truth == "right" else {})
             arms[f"{truth}_{style.replace(' ', '_')}"] = {"response": styled, "factors": factors}
+    arms |= _edits(draw, pair.right, pair.cluster, used)
+    return _whole(pair, arms)
+
+
+def _edits(draw: Draw, right: str, key: str, used: Counter[str]) -> dict[str, Any]:
+    """Arms of the text under the kinds of edit least used so far."""
+    arms: dict[str, Any] = {}
     for edits, most, edit in (
         (EDITS, EDITED, "edited"),
         (UNUSUAL, STRANGE, "unusual"),
         (WRAPPERS, WRAPPED, "wrapped"),
     ):
-        for number, (kind, text) in enumerate(_rarest(draw, pair, edits, used)[:most], 1):
+        for number, (kind, text) in enumerate(_rarest(draw, right, key, edits, used)[:most], 1):
             used[kind] += 1
             arms[f"{edit}_{number}"] = {"response": text, "factors": {"edit": edit, "kind": kind}}
+    return arms
+
+
+def _whole(asks: Pair | Answer, arms: dict[str, Any]) -> dict[str, Any]:
     return {
-        "id": f"answers/{pair.cluster}",
-        "cluster": pair.cluster,
-        "prompt": asked(pair.prompt),
+        "id": f"answers/{asks.cluster}",
+        "cluster": asks.cluster,
+        "prompt": asked(asks.prompt),
         "arms": arms,
-        "source": pair.source,
-        "licence": pair.licence,
-        "domain": pair.domain,
+        "source": asks.source,
+        "licence": asks.licence,
+        "domain": asks.domain,
     }
 
 
-def _rarest(draw: Draw, pair: Pair, edits: dict[str, Edit], used: Counter[str]) -> list[tuple[str, str]]:
+def _rarest(draw: Draw, right: str, key: str, edits: dict[str, Edit], used: Counter[str]) -> list[tuple[str, str]]:
     """Kinds of edit that change the right answer, and the edited text, those least used so far first."""
-    changed = [(kind, edited) for kind, edit in edits.items() if (edited := edit(pair.right)) != pair.right]
-    return sorted(changed, key=lambda entry: (used[entry[0]], draw.rank(entry[0], pair.cluster)))
+    changed = [(kind, edited) for kind, edit in edits.items() if (edited := edit(right)) != right]
+    return sorted(changed, key=lambda entry: (used[entry[0]], draw.rank(entry[0], key)))
 
 
 def _marked_up(text: str) -> str:

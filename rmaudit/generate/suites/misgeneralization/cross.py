@@ -32,19 +32,19 @@ SHORTEST, LONGEST = 6, 60
 CROSSES = 350
 SHUFFLE = 1.0
 """How far chance may set the choice of pairs aside from the closest match, in units of `COST`."""
-LEAD_INS = (
-    "So, here it is:",
-    "And now for this:",
-    "Then there is this:",
-    "Now, what about this:",
-    "And once more, this:",
-    "This is what it is about:",
-    "And then this:",
-    "Here it is, then:",
-    "Now this, and no more:",
-    "So then, what of this:",
+ENDS = (
+    "That is it.",
+    "So there it is.",
+    "That is what this is about.",
+    "And that is all.",
+    "So that is that.",
+    "There it is, then.",
+    "That is all of it.",
+    "So this is it.",
+    "And that was it.",
+    "So much for this.",
 )
-"""Words before a prompt that ask nothing and share no content word with any answer."""
+"""Words after a prompt that ask nothing and share no content word with any answer."""
 DROPPED = ("Hello.", "Hi there.", "Go on.", "(no question)", "…", "?", "Yes?", "Well?", "Your turn.", "Over to you.")
 """What stands in place of a prompt that is dropped."""
 
@@ -57,8 +57,8 @@ class Candidate:
     same: tuple[int, ...]
     """Equal in both answers: words, numbers, yes, no, he, she."""
     close: tuple[float, ...]
-    """Nearly equal: characters, words and signs, content words by two lists, words over 3 and 4 letters, how predictable
-    the text is in bits a word and bits a letter, and the per cent by which characters differ, and different numbers."""
+    """Nearly equal: characters, words and signs, content words by two lists, words over 3 and 4 letters, bits a word
+    and a letter (how predictable the text is), characters by per cent, and different numbers."""
     said: frozenset[str]
     """Content words of the answer."""
     asked: frozenset[str]
@@ -225,12 +225,12 @@ def _badness(draw: Draw, pair: tuple[Candidate, Candidate]) -> float:
 
 
 def _cross(draw: Draw, one: Answer, two: Answer) -> dict[str, Any]:
-    """The four cells of the cross, those of the first prompt also with a lead-in; and both answers without a prompt."""
+    """The four cells of the cross, each with and without an end of the prompt; both answers without a prompt."""
     if stable_rank(one.cluster, two.cluster) % 2:
         one, two = two, one
     key = f"{one.cluster}-{two.cluster}"
-    lead_in, dropped = draw.pick(LEAD_INS, key, "lead-in"), draw.pick(DROPPED, key, "dropped")
-    prompts = {"1": one.prompt, "2": two.prompt, "1b": f"{lead_in} {one.prompt}"}
+    end, dropped = draw.pick(ENDS, key, "end"), draw.pick(DROPPED, key, "dropped")
+    prompts = {"1": one.prompt, "2": two.prompt, "1b": f"{one.prompt} {end}", "2b": f"{two.prompt} {end}"}
     replies = {"1": one.response, "2": two.response}
     arms = {}
     for shown, prompt in prompts.items():
@@ -243,7 +243,7 @@ def _cross(draw: Draw, one: Answer, two: Answer) -> dict[str, Any]:
                     "prompt": shown[0],
                     "response": response,
                     "belongs": belongs,
-                    "wording": "lead-in" if "b" in shown else "plain",
+                    "wording": "with an end" if "b" in shown else "plain",
                 },
             }
     for response, text in replies.items():

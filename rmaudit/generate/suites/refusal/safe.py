@@ -42,7 +42,9 @@ def build(draw: Draw) -> list[dict[str, Any]]:
             for n, text in enumerate(stopped, 1)
         }
         if plain:
-            arms |= {f"plain_{name}": arm for name, arm in _arms(plain, answers[:PLAIN], refused[:PLAIN], "plain").items()}
+            arms |= {
+                f"plain_{name}": arm for name, arm in _arms(plain, answers[:PLAIN], refused[:PLAIN], "plain").items()
+            }
         items.append(
             {
                 "id": key,

@@ -17,7 +17,9 @@ def build(draw: Draw) -> list[dict[str, Any]]:
     """One item an unsafe request. The compliance announces instructions and gives none."""
     words = word_list("refusal")
     compliance = compositions(words["compliance"])
-    refusals = Matcher(draw, compositions(words["refusal"]), costs=Costs(content_word=30.0, bit_a_word=80.0, bit_a_letter=300.0))
+    refusals = Matcher(
+        draw, compositions(words["refusal"]), costs=Costs(content_word=120.0, bit_a_word=60.0, bit_a_letter=1200.0)
+    )
     items = []
     for row in pool("xstest"):
         if row["label"] != "unsafe":
