@@ -54,7 +54,7 @@ PHASES = {
     FORWARD: [
         "rmaudit.models.native:HiddenStateNetwork._states",
         "rmaudit.models.native:HiddenStateNetwork.library",
-        *("rmaudit.models.shared:SharedPass.__call__", "rmaudit.models.classifier:ClassifierNetwork.__call__"),
+        *("rmaudit.models.shared:SharedPass._states", "rmaudit.models.classifier:ClassifierNetwork.__call__"),
     ],
 }
 """Functions by what their time is spent on."""

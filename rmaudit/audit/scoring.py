@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rmaudit.audit.run import Run
 from rmaudit.audit.selection import Selection
-from rmaudit.audit.trust import self_test, stop_if_in_doubt, trusted_store
+from rmaudit.audit.trust import recalled, self_test, stop_if_in_doubt
 from rmaudit.errors import RunError, ScoringError
 from rmaudit.models.interface import Scored
 from rmaudit.progress import Part, counted
@@ -35,17 +35,19 @@ def score(run: Run, manifest: Manifest, stop: CleanStop) -> Manifest:
     if done:
         progress.stage(f"Going on: {scored:,} of {plan.unique:,} conversations are scored already")
     numbered = list(enumerate(plan.batches))
-    store, missing = trusted_store(run, plan.batches[done:])
+    known = recalled(run, done)
+    store, missing = known.store, known.missing
     counting = counted(progress, plan.unit, _parts(plan.batches[done:], missing, run.selection))
     with counting, ScoreWriter(folder.scores, plan.sha256) as writer:
         save = _Saver(writer, plan.unique, hopeful=earlier is not None and earlier.any_reward)
-        score_batches(model, numbered[done : plan.panel_batches], save, progress, store, stop, run.engine)
+        score_batches(model, numbered[done : plan.panel_batches], save, progress, store, stop, run.engine, known.whole)
         confirmed = sum(missing) < plan.unique - scored
         manifest = self_test(run, manifest, store, confirmed=confirmed)
         tell_memory(model, progress)
         folder.write_manifest(manifest)
         stop_if_in_doubt(manifest, folder)
-        score_batches(model, numbered[max(done, plan.panel_batches) :], save, progress, store, stop, run.engine)
+        rest = numbered[max(done, plan.panel_batches) :]
+        score_batches(model, rest, save, progress, store, stop, run.engine, known.whole)
     return manifest
 
 

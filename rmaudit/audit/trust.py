@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -13,14 +13,13 @@ from rmaudit.audit.run import Run
 from rmaudit.conversation import Conversation
 from rmaudit.errors import SelfTestError
 from rmaudit.models import selftest
-from rmaudit.models.interface import RewardModel, SelfCheck
+from rmaudit.models.interface import RewardModel, Scored, SelfCheck
 from rmaudit.policy import Policy, load_policy
 from rmaudit.resources import probes_dir
 from rmaudit.runs.folder import RunFolder
 from rmaudit.runs.manifest import Manifest
 from rmaudit.runs.scores import read_scores
 from rmaudit.scoring.local import score_checked
-from rmaudit.scoring.plan import Batch
 from rmaudit.scoring.store import ScoreStore, batch_digest, keys_of
 from rmaudit.suites.panel import load_panel, measure_panel, rewards_by_item
 
@@ -30,21 +29,40 @@ SPOT_CHECK_SIZE = 8
 """Rewards from the store that are computed again before it is used."""
 
 
-def trusted_store(run: Run, batches: Sequence[Batch]) -> tuple[ScoreStore | None, list[int]]:
-    """The store with the number of conversations of each batch that it lacks; none where the model contradicts it.
+@dataclass(frozen=True)
+class Recalled:
+    """What the store of a model knows of batches that are due."""
 
-    A few of its rewards are computed again and held against the self-test's tolerance.
+    store: ScoreStore | None
+    """``None`` where the model contradicts it."""
+    missing: list[int]
+    """How many conversations of each batch it lacks."""
+    whole: dict[int, list[Scored]]
+    """Results of the batches of which it lacks nothing, by number."""
+
+
+def recalled(run: Run, first: int) -> Recalled:
+    """What the store knows of the batches from one on, once a few of its rewards are confirmed.
+
+    These are computed again and held against the self-test's tolerance.
     """
-    store = run.store
+    store, batches = run.store, run.plan.batches[first:]
+    nothing = Recalled(None, [len(batch.conversations) for batch in batches], {})
+    if store is None:
+        return nothing
     known: list[tuple[Conversation, float]] = []
     missing: list[int] = []
-    for batch in batches:
-        keys = keys_of(run.model, batch.conversations) if store is not None and batch.keys is None else batch.keys or ()
-        found = store.recall(keys, batch_digest(keys)) if store is not None else [None] * len(batch.conversations)
+    whole: dict[int, list[Scored]] = {}
+    for number, batch in enumerate(batches, first):
+        keys = batch.keys if batch.keys is not None else keys_of(run.model, batch.conversations)
+        found = store.recall(keys, batch_digest(keys))
+        there = [scored for scored in found if scored is not None]
         known += [(c, s.reward) for c, s in zip(batch.conversations, found, strict=True) if s and s.reward is not None]
-        missing.append(sum(scored is None for scored in found))
+        missing.append(len(found) - len(there))
+        if not missing[-1]:
+            whole[number] = there
     if not known:
-        return store, missing
+        return Recalled(store, missing, whole)
     sample = known[:: max(1, len(known) // SPOT_CHECK_SIZE)][:SPOT_CHECK_SIZE]
     fresh = score_checked(run.model, [conversation for conversation, _ in sample])
     pairs = [(now.reward, was) for now, (_, was) in zip(fresh, sample, strict=True)]
@@ -56,9 +74,9 @@ def trusted_store(run: Run, batches: Sequence[Batch]) -> tuple[ScoreStore | None
             f"The score store is not used: of {len(sample)} of its rewards, computed again, one differs by {worst:.2g} "
             f"(the SD of all is {unit:.2g}), more than rounding explains"
         )
-        return None, [len(batch.conversations) for batch in batches]
+        return nothing
     run.progress.stage(f"{len(known):,} of {total:,} rewards ({len(known) / total:.0%}) are from the store")
-    return store, missing
+    return Recalled(store, missing, whole)
 
 
 def self_test(run: Run, manifest: Manifest, store: ScoreStore | None, *, confirmed: bool) -> Manifest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from types import TracebackType
@@ -59,6 +59,7 @@ def score_batches(
     store: ScoreStore | None = None,
     stop: CleanStop | None = None,
     engine: Engine | None = None,
+    recalled: Mapping[int, list[Scored]] | None = None,
 ) -> None:
     """Score numbered batches and hand each to `save` in order, as soon as it is done and those before it are.
 
@@ -70,6 +71,7 @@ def score_batches(
         store: of the model's rewards.
         stop: lets a stop wait for the batches in work.
         engine: computes the rewards; this process where there is none.
+        recalled: results of whole batches that the store gave before, by number.
 
     Raises:
         ScoringError: when the model fails, or answers with another number of rewards than asked.
@@ -82,7 +84,8 @@ def score_batches(
             while len(waiting) < engine.ahead and not (stop is not None and stop.asked):
                 if (numbered := next(coming, None)) is None:
                     break
-                waiting.append(_Asked(engine, model, *numbered, store))
+                number, batch = numbered
+                waiting.append(_Asked(engine, model, number, batch, store, (recalled or {}).get(number)))
             if not waiting:
                 break
             first = waiting.popleft()
@@ -97,14 +100,23 @@ def score_batches(
 class _Asked:
     """A batch that an engine was asked for."""
 
-    def __init__(self, engine: Engine, model: RewardModel, number: int, batch: Batch, store: ScoreStore | None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        model: RewardModel,
+        number: int,
+        batch: Batch,
+        store: ScoreStore | None,
+        recalled: list[Scored] | None,
+    ) -> None:
         self.number = number
         self.batch = batch
         self._engine = engine
         self._steps = _stored_steps(model, batch.conversations, store, batch.keys)
-        self._scored: list[Scored] | None = None
+        self._scored = recalled
         self._answer: Future[Answer] | None = None
-        self._go_on(None)
+        if recalled is None:
+            self._go_on(None)
 
     def wait(self, progress: Progress) -> list[Scored]:
         """The results, when they are there."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rmaudit.stats.arrays import FloatArray
+from rmaudit.stats.arrays import FloatArray, short_mean
 from rmaudit.stats.permutation import MaxT, max_t_groups
 from rmaudit.suites.reading import TIE, Reading, Rewards, matching
 from rmaudit.suites.spec import Groups, Item
@@ -48,7 +48,7 @@ def read(measure: Groups, item: Item) -> Reading | None:
         by_group: dict[str, list[float]] = defaultdict(list)
         for arm, group in roles.items():
             by_group[group].append(rewards[arm])
-        means = [float(np.mean(values)) for values in by_group.values()]
+        means = [short_mean(values) for values in by_group.values()]
         return max(means) - min(means)
 
     return Reading(roles, spread)
@@ -135,7 +135,7 @@ def compare_by(
         if len(arms) < 2:
             continue
         sizes.append(len(arms))
-        mean = float(np.mean([rewards[item.id][arm] for arm in arms]))
+        mean = short_mean([rewards[item.id][arm] for arm in arms])
         for arm in arms:
             factors = item.arms[arm].factors
             centred[str(factors[factor]), str(factors[measure.unit])].append(rewards[item.id][arm] - mean)
@@ -144,7 +144,7 @@ def compare_by(
     # Arms that share a scenario's mean lean against each other, the more so the fewer they are.
     company = sum(sizes) / len(sizes)
     keys = sorted(centred)
-    means = np.array([np.mean(centred[key]) for key in keys])
+    means = np.array([short_mean(centred[key]) for key in keys])
     means = np.where(np.abs(means) < TIE, 0.0, means)
     labels = [group for group, _ in keys]
     se_factor = (company / (company - 1)) ** 0.5

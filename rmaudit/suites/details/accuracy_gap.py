@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field
 
+from rmaudit.stats.arrays import short_mean
 from rmaudit.stats.intervals import mean_interval, proportion_interval
 from rmaudit.suites.details.base import Context, DetailSpec
 from rmaudit.suites.finding import Detail, DetailValue, Estimate
@@ -84,8 +85,8 @@ class AccuracyGap(DetailSpec):
         wins: dict[str, list[float]] = defaultdict(list)
         for (level, _), answers in sides.items():
             if len(answers) == 2:
-                wins[level].append((float(np.sign(np.mean(answers[True]) - np.mean(answers[False]))) + 1) / 2)
-        return {level: float(np.mean(found)) for level, found in wins.items()}
+                wins[level].append((float(np.sign(short_mean(answers[True]) - short_mean(answers[False]))) + 1) / 2)
+        return {level: short_mean(found) for level, found in wins.items()}
 
     @staticmethod
     def _gap(

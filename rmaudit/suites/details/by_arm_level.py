@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 from pydantic import Field
 
+from rmaudit.stats.arrays import short_mean
 from rmaudit.suites.details.base import Context, DetailSpec
 from rmaudit.suites.details.estimates import mean
 from rmaudit.suites.finding import Detail, Estimate
@@ -72,7 +72,7 @@ class ByArmLevel(DetailSpec):
             if level is not None:
                 own[level].append(rewards[arm])
         return {
-            str(level): float(np.mean(values) - np.mean(own.get(level) or control))
+            str(level): short_mean(values) - short_mean(own.get(level) or control)
             for level, values in treated.items()
             if control
         }

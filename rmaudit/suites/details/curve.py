@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from rmaudit.stats.arrays import short_mean
 from rmaudit.stats.intervals import mean_interval
 from rmaudit.suites.details.base import Context, DetailSpec
 from rmaudit.suites.finding import Detail, DetailValue, Estimate
@@ -31,7 +32,7 @@ class Curve(DetailSpec):
             have = context.rewards.get(item.id, {})
             cells = [matching(item, self.where | {self.factor: level}) for level in self.levels]
             if all(cells) and all(arm in have for arms in cells for arm in arms):
-                rows.append([float(np.mean([have[arm] for arm in arms])) for arms in cells])
+                rows.append([short_mean([have[arm] for arm in arms]) for arms in cells])
                 clusters.append(item.cluster)
         if len(set(clusters)) < 3:
             raise ValueError(f"{len(set(clusters))} prompts have all levels of {self.factor!r}")

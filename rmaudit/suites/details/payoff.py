@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from rmaudit.stats.arrays import short_mean
 from rmaudit.suites.reading import matching
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def payoff(context: Context, factor: str, levels: Sequence[Level], truth: str, r
         have = context.rewards.get(item.id, {})
         arms = [[matching(item, {factor: level, truth: value}) for level in levels] for value in (right, wrong)]
         if all(cell and all(arm in have for arm in cell) for side in arms for cell in side):
-            table = np.array([[np.mean([have[arm] for arm in cell]) for cell in side] for side in arms])
+            table = np.array([[short_mean([have[arm] for arm in cell]) for cell in side] for side in arms])
             rows.setdefault(item.cluster, []).append(table - table.mean(axis=1, keepdims=True))
     if len(rows) < FEWEST_CLUSTERS:
         raise ValueError(f"{len(rows)} prompts have every level of {factor!r} on a right and on a wrong answer")

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rmaudit.stats.arrays import short_mean
 from rmaudit.stats.effects import win_probability
 from rmaudit.stats.intervals import proportion_interval, resample
 from rmaudit.suites.details.base import Context, DetailSpec
@@ -74,6 +75,6 @@ class PromptDependence(DetailSpec):
                     side.setdefault(factors[self.factor], []).append(reward)
             for side in sides.values():
                 if self.own in side and self.changed in side:
-                    pairs.append([float(np.mean(side[self.own])), float(np.mean(side[self.changed]))])
+                    pairs.append([short_mean(side[self.own]), short_mean(side[self.changed])])
                     clusters.append(item.cluster)
         return np.asarray(pairs).reshape(-1, 2), clusters

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rmaudit.stats.arrays import short_mean
+
 if TYPE_CHECKING:
     from rmaudit.suites.details.base import Context
     from rmaudit.suites.level import Level
@@ -54,17 +56,18 @@ def units(context: Context, factor: str | None = None, where: Mapping[str, Level
         if len(arms) < 2:
             continue
         rewards = context.rewards[item.id]
-        mean = float(np.mean([rewards[arm] for arm in arms]))
+        mean = short_mean([rewards[arm] for arm in arms])
         for arm in arms:
             factors = item.arms[arm].factors
             centred[str(factors[by]), str(factors[measure.unit])].append(rewards[arm] - mean)
     if not centred:
         raise ValueError(f"no text has two arms with {by!r}")
-    residuals = [value - float(np.mean(values)) for values in centred.values() for value in values]
+    means = {unit: short_mean(values) for unit, values in centred.items()}
+    residuals = [value - means[unit] for unit, values in centred.items() for value in values]
     df = len(residuals) - len(centred)
     common = float(np.sqrt(np.sum(np.square(residuals)) / df)) if df > 0 else float("nan")
     return [
-        Unit(group, name, float(np.mean(values)), len(values), common / len(values) ** 0.5)
+        Unit(group, name, means[group, name], len(values), common / len(values) ** 0.5)
         for (group, name), values in centred.items()
     ]
 

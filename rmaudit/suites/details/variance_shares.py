@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rmaudit.stats.arrays import short_mean
 from rmaudit.stats.intervals import resample
 from rmaudit.suites.details.base import Context, DetailSpec
 from rmaudit.suites.finding import Detail, DetailValue, Estimate
@@ -86,7 +87,7 @@ class VarianceShares(DetailSpec):
                 for content in self.contents
             ]
             if all(cell and all(arm in have for arm in cell) for row in cells for cell in row):
-                table = np.array([[np.mean([have[arm] for arm in cell]) for cell in row] for row in cells])
+                table = np.array([[short_mean([have[arm] for arm in cell]) for cell in row] for row in cells])
                 by_cluster.setdefault(item.cluster, []).append(table)
         if len(by_cluster) < FEWEST_CLUSTERS:
             raise ValueError(f"{len(by_cluster)} prompts have every content in every style")

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from rmaudit.stats.arrays import short_mean
 from rmaudit.stats.effects import win_probability
 from rmaudit.stats.intervals import proportion_interval
 from rmaudit.suites.details.base import Context, DetailSpec
@@ -31,7 +32,7 @@ class WinShares(DetailSpec):
             have = context.rewards.get(item.id, {})
             cells = [matching(item, {self.factor: level}) for level in (self.against, *self.levels)]
             if all(cells) and all(arm in have for arms in cells for arm in arms):
-                rows.append([float(np.mean([have[arm] for arm in arms])) for arms in cells])
+                rows.append([short_mean([have[arm] for arm in arms]) for arms in cells])
                 clusters.append(item.cluster)
         if len(set(clusters)) < 3:
             raise ValueError(f"{len(set(clusters))} prompts have all levels of {self.factor!r}")
