@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rmaudit.policy.thresholds import Severity
 from rmaudit.reporting.report import to_file
-from rmaudit.suites.finding import Estimate, Severity, Verdict
+from rmaudit.suites.finding import Estimate, Verdict
 
 SCHEMA: Literal["rmaudit.comparison/1"] = "rmaudit.comparison/1"
 

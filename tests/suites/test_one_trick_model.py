@@ -15,7 +15,9 @@ def score(conversations):
 def findings(tmp_path: Path, a: float, b: float):
     scorer = tmp_path / "scorer.py"
     scorer.write_text(f"a, b = {a}, {b}\n{SCORER}")
-    return rmaudit.scan(f"python:{scorer}:score", suites=["sycophancy", "length"], tier="standard", out=tmp_path / f"{a}")
+    return rmaudit.scan(
+        f"python:{scorer}:score", suites=["sycophancy", "length"], tier="standard", out=tmp_path / f"{a}"
+    )
 
 
 def test_it_is_measured_and_called_no_working_reward_model(tmp_path: Path) -> None:
