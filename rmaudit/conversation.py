@@ -5,8 +5,8 @@ A conversation is a list of ``{"role", "content"}`` messages whose last one is f
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from json.encoder import encode_basestring as _quoted
 from typing import Literal
 
 from typing_extensions import TypedDict  # pydantic reads this one on every Python we support
@@ -45,7 +45,7 @@ def conversation_problem(messages: object) -> str | None:
 
 def conversation_key(conversation: Sequence[Message]) -> str:
     """Key of a conversation: equal for equal messages and only for them."""
-    return json.dumps([[turn["role"], turn["content"]] for turn in conversation], ensure_ascii=False)
+    return "[" + ", ".join([f"[{_quoted(turn['role'])}, {_quoted(turn['content'])}]" for turn in conversation]) + "]"
 
 
 def as_pair(conversation: Sequence[Message]) -> tuple[str, str]:

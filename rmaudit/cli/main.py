@@ -55,8 +55,8 @@ def options(
 
 
 GARBAGE = (20_000, 10, 10)
-"""New objects between two searches for unreachable cycles, and searches of the young between two of the old. At Python's
-own 700 they take a quarter of the time in which torch and transformers are imported."""
+"""New objects between two searches for unreachable cycles, and searches of the young between two of the old. At the 700
+of Python's own they take a quarter of the time in which torch and transformers are imported."""
 
 
 def main() -> None:

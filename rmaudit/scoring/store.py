@@ -346,8 +346,9 @@ def _row(key: str, scored: Scored, batch: str | None) -> dict[str, Any]:
 
 def _whole(scored: Scored) -> bool:
     """Whether everything in a result is a finite number."""
-    numbers = (scored.reward, *scored.attributes.values(), *scored.steps)
-    return not scored.truncated and all(number is not None and math.isfinite(number) for number in numbers)
+    if scored.truncated or scored.reward is None or not math.isfinite(scored.reward):
+        return False
+    return all(map(math.isfinite, (*scored.attributes.values(), *scored.steps)))
 
 
 def _note_key(about: Any) -> str:
