@@ -276,3 +276,27 @@ def test_a_config_that_contradicts_itself_is_refused_for_that(tmp_path: Path) ->
     tiny.edit_json(root / "config.json", num_attention_heads=5)
     with pytest.raises(LoadRefusedError, match=r"not a config of a llama .*multiple of the number of attention heads"):
         load(str(root))
+
+
+@pytest.mark.parametrize(
+    ("extra", "steady"),
+    [
+        ("", True),
+        ("{# what it knows now #}", False),  # rather read again than wrong
+        ("{{ strftime_now('%d') if strftime_now is defined }}", False),
+        ("{{ ['a', 'b'] | random }}", False),
+        ("{{ lipsum(n=1) }}", False),
+        ("{# knowledge #}", True),
+    ],
+)
+def test_only_a_steady_text_may_be_remembered(extra: str, steady: bool, tmp_path: Path) -> None:
+    model = load(str(tiny.llama(tmp_path, template=tiny.TEMPLATE + extra)))
+    assert (model.reads_by is not None) == steady
+
+
+def test_what_is_remembered_depends_on_sizes_and_ways(tmp_path: Path) -> None:
+    root = str(tiny.llama(tmp_path))
+    model, again, small = load(root), load(root), load(root, LoadOptions(batch_size=3))
+    assert model.reads_by == again.reads_by != small.reads_by
+    again.share = False
+    assert again.reads_by != model.reads_by

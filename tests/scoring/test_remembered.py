@@ -11,10 +11,12 @@ import pytest
 
 from rmaudit.conversation import Conversation
 from rmaudit.models.interface import Arrangement, Scored
+from rmaudit.models.load import load
 from rmaudit.scoring import remembered
 from rmaudit.scoring.plan import Plan, make_plan
 from rmaudit.scoring.store import ScoreStore
 from rmaudit.suites.spec import Arm, Item
+from tests.models import tiny
 from tests.scoring.test_store import Stub, Told, opened
 
 
@@ -125,3 +127,15 @@ NO_ARRANGEMENTS: list[Any] = [
 def test_only_a_whole_arrangement_is_one(note: Any) -> None:
     assert remembered._arrangement(note, 3) is None
     assert remembered._arrangement({"batches": [[2, 0], [1]], "works": None}, 3) == Arrangement(((2, 0), (1,)))
+
+
+def test_a_loaded_model_is_planned_the_same_from_its_store(tmp_path: Path) -> None:
+    root = str(tiny.llama(tmp_path / "model"))
+    with opened(tmp_path / "store", load(root)) as store:
+        first = make_plan(PANEL, [("s", SUITE), ("t", OTHER)], load(root), store)
+    model = load(root)
+    model.prepare = None  # type: ignore[assignment, method-assign]
+    with opened(tmp_path / "store", model) as store:
+        again = make_plan(PANEL, [("s", SUITE), ("t", OTHER)], model, store)
+    assert again == first == make_plan(PANEL, [("s", SUITE), ("t", OTHER)], load(root))
+    assert again.work is not None
