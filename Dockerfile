@@ -1,5 +1,6 @@
 # rmaudit for pipelines: runs offline, as a user without rights. Build with: docker build -t rmaudit .
-# Run with: docker run --rm --network none -v "$PWD:/work" rmaudit scan checkpoint --out run --offline
+# Run with: docker run --rm --network none --user "$(id -u):$(id -g)" -e HOME=/tmp -v "$PWD:/work" \
+#           rmaudit scan checkpoint --out run --offline         (as yourself, so that it may write beside the checkpoint)
 FROM python:3.12-slim AS build
 WORKDIR /source
 COPY . .
