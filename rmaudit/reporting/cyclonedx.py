@@ -460,7 +460,9 @@ def _answer_evidence(report: Report) -> Iterator[Json]:
 
 
 def _disclosed(report: Report) -> list[DisclosureField]:
-    return [answer for found in answers.by_question(report).values() for answer in found if answer.value is not None]
+    """Every answer that says something; of two that claim the same question and origin, the first."""
+    told = [answer for found in answers.by_question(report).values() for answer in found if answer.value is not None]
+    return list({_reference("answer", answer): answer for answer in reversed(told)}.values())[::-1]
 
 
 def _told(report: Report, question: str) -> list[str]:

@@ -110,7 +110,8 @@ def test_wordings_bring_as_many_content_words(place: str) -> None:
         for side in ("sure", "unsure", "neutral_a", "neutral_b")
     }
     assert abs(counts["sure"] - counts["unsure"]) <= 0.15 * len(stated.wordings(place))
-    assert max(counts.values()) - min(counts.values()) <= 0.4 * len(stated.wordings(place))
+    # neutral wordings are chosen to be as predictable too, which leaves them a little freer in content words
+    assert max(counts.values()) - min(counts.values()) <= 0.45 * len(stated.wordings(place))
 
 
 def test_sure_unsure_and_neutral_answers_have_the_same_length() -> None:
