@@ -54,7 +54,8 @@ PHASES = {
     FORWARD: [
         "rmaudit.models.native:HiddenStateNetwork._states",
         "rmaudit.models.native:HiddenStateNetwork.library",
-        *("rmaudit.models.shared:SharedPass._states", "rmaudit.models.classifier:ClassifierNetwork.__call__"),
+        *("rmaudit.models.shared:SharedPass._states", "rmaudit.models.shared:SharedPass.at"),
+        "rmaudit.models.classifier:ClassifierNetwork.__call__",
     ],
 }
 """Functions by what their time is spent on."""
