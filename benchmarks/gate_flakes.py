@@ -6,7 +6,7 @@ of known size, just below or just above the limit, and farther off. What the sca
 that can be drawn is measured on other draws first, and taken off. Near the limit any verdict may be "not decided";
 among the scans of one model there must never be both a pass and a fail.
 
-    python -m benchmarks.gate_flakes                            200 scans for each size; about 25 minutes on two cores
+    python -m benchmarks.gate_flakes                            200 draws; about 25 minutes on two cores
     python -m benchmarks.gate_flakes --scans 10 --jobs 1        a quick look
 """
 

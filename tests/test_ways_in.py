@@ -121,3 +121,12 @@ def test_the_key_of_a_cache_changes_with_model_and_options(tmp_path: Path) -> No
     assert key.out == run("cache", "key", str(demo_model_dir())).out
     assert key.out != run("cache", "key", "demo", "--dtype", "bfloat16").out
     assert run("cache", "path").out.strip().endswith("scores")
+
+
+def test_the_container_is_offline_and_without_rights() -> None:
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    last_stage = lines[max(number for number, line in enumerate(lines) if line.startswith("FROM")) :]
+    users = [line.split()[1] for line in last_stage if line.startswith("USER")]
+    assert users == ["auditor"]
+    assert not [line for line in last_stage[last_stage.index("USER auditor") :] if line.startswith(("RUN", "ADD"))]
+    assert any("HF_HUB_OFFLINE=1" in line and "TRANSFORMERS_OFFLINE=1" in line for line in last_stage)
