@@ -31,7 +31,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import rmaudit
 from benchmarks.gate_page import put
-from rmaudit.compare import Change, SavedRun, changes, open_run
+from rmaudit.comparison.pairing import Change, SavedRun, changes, open_run
 from rmaudit.gate.beside import check_changes
 from rmaudit.gate.check import Claim
 from rmaudit.generate.fresh import write_suite

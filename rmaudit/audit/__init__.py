@@ -6,14 +6,14 @@ probes ──▶ items ─────┘
 
 `scanning` is the whole path, and each step has a file of its own: `selection` reads the probes, `scoring` fills
 `scores.jsonl`, `trust` asks whether the model and its store are to be believed, `conclude` turns scores into the
-report, `manifest` keeps what was asked for, and `verification` repeats the last part for a finished run.
+report, `manifest` keeps what was asked for, and `recompute` repeats the last part for a finished run.
 """
 
+from rmaudit.audit.recompute import verify
 from rmaudit.audit.request import Request
 from rmaudit.audit.scanning import run_folder, scan
 from rmaudit.audit.selection import Selection, same_selection, select
 from rmaudit.audit.trust import self_test_alone
-from rmaudit.audit.verification import verify
 
 __all__ = [
     "Request",

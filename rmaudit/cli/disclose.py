@@ -53,9 +53,9 @@ def init(
     check_output(out)
     today = dt.datetime.now(dt.UTC).date()
     if (Path(source) / "run.json").is_file():
-        from rmaudit.disclosure.merge import run_report
+        from rmaudit.reporting.report import Report
 
-        written = start.of_report(run_report(Path(source)), today)
+        written = start.of_report(Report.load(source), today)
     else:
         from rmaudit.models.card import read_card
         from rmaudit.models.inspection import inspect
@@ -83,9 +83,9 @@ def check(
     Exit code 2 when the file is not valid. What is missing, declined or contradicted does not change the exit code.
     """
     from rmaudit.cli.console import tell, write
-    from rmaudit.disclosure.merge import run_report
     from rmaudit.disclosure.questionnaire import InvalidDisclosureError, read_disclosure
     from rmaudit.disclosure.state import Invalid, state
+    from rmaudit.reporting.report import Report
 
     try:
         read = read_disclosure(file)
@@ -98,7 +98,7 @@ def check(
             for fault in error.faults:
                 tell(f"  {fault}")
         raise typer.Exit(2) from None
-    found = state(read, run_report(run) if run is not None else None)
+    found = state(read, Report.load(run) if run is not None else None)
     if format is Format.json:
         write(found.model_dump_json(indent=2).encode("utf-8", "replace") + b"\n")
         return

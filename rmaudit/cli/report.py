@@ -47,12 +47,11 @@ def report(
     from rmaudit.reporting.report import Report
 
     chosen = formats.find(format, out)
-    if disclosure is None:
-        made = Report.load(run)
-    else:
-        from rmaudit.disclosure.merge import disclosed, run_report
+    made = Report.load(run)
+    if disclosure is not None:
+        from rmaudit.disclosure.merge import disclosed
         from rmaudit.disclosure.questionnaire import read_disclosure
 
-        made = disclosed(run_report(run), read_disclosure(disclosure))
+        made = disclosed(made, read_disclosure(disclosure))
     for path in formats.write(made, chosen, out, audience):
         say(f"Written to {path}.")

@@ -1,4 +1,5 @@
 """Two or more finished runs side by side: what changed, how surely, and for the better or the worse.
 
-`rmaudit.compare` pairs the items; here the changes are judged, the facts around them collected, and both written out.
+`pairing` pairs the items and tells how effects changed; `build` judges that and puts the rest beside it, and `outputs`
+writes it out.
 """

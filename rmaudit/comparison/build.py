@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from rmaudit.compare import Change, SavedRun, open_run, paired
 from rmaudit.comparison.comparable import obstacles, shared_suites
 from rmaudit.comparison.evidence import Evidence, outcome, weigh
 from rmaudit.comparison.facts import answer_changes, contradictions, fact_changes
+from rmaudit.comparison.pairing import Change, SavedRun, open_run, paired
 from rmaudit.comparison.result import Beside, ComparedRun, Comparison, LeftOut, Outcome, ProbeChange, RulerChange
 from rmaudit.comparison.ruler import ruler_change
 from rmaudit.comparison.words import headline, warnings

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from rmaudit.compare import FEWEST, SavedRun
+from rmaudit.comparison.pairing import FEWEST, SavedRun
 from rmaudit.comparison.result import RulerChange
 from rmaudit.stats.effects import win_probability
 from rmaudit.stats.intervals import mean_interval

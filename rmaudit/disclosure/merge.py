@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from rmaudit.disclosure.contradictions import contradictions
-from rmaudit.disclosure.filled import disclosure_items, filled
+from rmaudit.disclosure.filled import filled
 from rmaudit.disclosure.items import listed_fields
-from rmaudit.disclosure.known import known_answers
 from rmaudit.disclosure.questionnaire import Answer, DeclaredFile, shown
 from rmaudit.disclosure.records import Contradiction, Declaration, DisclosureField
 from rmaudit.reporting.report import Report
-from rmaudit.runs.folder import RunFolder
-
-
-def run_report(run: Path) -> Report:
-    """The report of a finished run (or a ``report.json``), with the list as questions.
-
-    A run of an older version holds items only; what its manifest tells of the checkpoint answers the questions.
-
-    Raises:
-        RunError: when there is none, or it cannot be read.
-    """
-    report = Report.load(run)
-    if not run.is_dir() or any(item.fields for item in report.disclosure):
-        return report
-    manifest = RunFolder(run).manifest()
-    items = disclosure_items(report.model, report.findings_, manifest.card, report.ruler, manifest.training)
-    return report.model_copy(update={"disclosure": items})
 
 
 def disclosed(report: Report, file: DeclaredFile) -> Report:
@@ -60,17 +40,12 @@ def disclosed(report: Report, file: DeclaredFile) -> Report:
 
 
 def known(report: Report) -> dict[str, DisclosureField]:
-    """What the report knows without a declaration, by question.
-
-    A report of an older version has no questions; for them it is told from its model and findings.
-    """
-    answers = [answer for item in report.disclosure for answer in item.fields]
-    if not answers:
-        return known_answers(report.model, report.findings_, None, report.ruler)
+    """What the report knows without a declaration, by question."""
     asked = listed_fields()
     return {
         answer.id: answer
-        for answer in answers
+        for item in report.disclosure
+        for answer in item.fields
         if answer.id in asked and (answer.provenance in ("measured", "extracted") or _unreadable(answer))
     }
 

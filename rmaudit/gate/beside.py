@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Literal
 
-from rmaudit.compare import Change
+from rmaudit.comparison.pairing import Change
 from rmaudit.gate.check import Check, Claim
 from rmaudit.gate.evidence import MOST_CLUSTERS, Evidence, both, clusters_to_settle, weigh
 from rmaudit.policy.rules import GatePolicy

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rmaudit.compare import changes, open_run
-from rmaudit.disclosure.merge import disclosed, run_report
+from rmaudit.comparison.pairing import changes, open_run
+from rmaudit.disclosure.merge import disclosed
 from rmaudit.disclosure.questionnaire import DeclaredFile
 from rmaudit.errors import CannotMeasureError, RunError
 from rmaudit.gate.baseline import age, baseline_run, bless, is_empty
@@ -73,7 +73,7 @@ def intact_report(run: Path) -> Report:
     Raises:
         RunError: when the run is incomplete or damaged, or its report was changed since.
     """
-    report = run_report(run)
+    report = Report.load(run)
     written = RunFolder(run).complete_manifest().report_sha256
     if written and hashlib.sha256((run / "report.json").read_bytes()).hexdigest() != written:
         raise RunError(

@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup, escape
 
 from rmaudit.reporting import chapters, outline, plots, text
 from rmaudit.reporting.allowance import allowance
 from rmaudit.reporting.audience import READINGS, Audience
 from rmaudit.reporting.diff import mark_difference
+from rmaudit.reporting.page import environment
 from rmaudit.reporting.report import Report
-from rmaudit.resources import reports_dir
 from rmaudit.suites.finding import Estimate, Finding
 
 _LINK = re.compile(r"https://[A-Za-z0-9][A-Za-z0-9./_~%&=?#:+-]*[A-Za-z0-9/]")
@@ -126,15 +125,7 @@ def difference(value: str, other: str | None, limit: int = text.SHOWN_CHARACTERS
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(reports_dir() / "templates"),
-        autoescape=True,  # for every template, whatever its name ends in
-        undefined=StrictUndefined,
-        finalize=_safe_output,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals |= {
+    names = {
         "anchor": anchor,
         "attribute_notes": outline.attribute_notes,
         "attribute_rows": outline.attributes,
@@ -160,17 +151,7 @@ def _environment() -> Environment:
         "tally": tally,
         "words": text,
     }
-    environment.filters |= {"slug": _slug, "line": text.one_line, "cut": text.clean}
-    return environment
-
-
-def _safe_output(value: Any) -> Any:
-    """Clean each text that a template prints, and let no number through that was not formatted."""
-    if isinstance(value, Markup):
-        return value
-    if isinstance(value, str):
-        return text.clean(value)
-    raise TypeError(f"a template must not print {type(value).__name__} as it is")
+    return environment(names, {"slug": _slug, "cut": text.clean})
 
 
 def _slug(value: str) -> str:

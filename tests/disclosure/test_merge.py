@@ -8,7 +8,7 @@ from pathlib import Path
 import jsonschema
 
 from rmaudit.disclosure.items import listed_fields
-from rmaudit.disclosure.merge import disclosed, run_report, warning
+from rmaudit.disclosure.merge import disclosed, warning
 from rmaudit.disclosure.questionnaire import DeclaredFile, read_disclosure
 from rmaudit.reporting import schema
 from rmaudit.reporting.outline import completeness
@@ -90,16 +90,3 @@ def test_the_merged_report_fits_its_schema_and_reads_back(tmp_path: Path) -> Non
     path = tmp_path / "report.json"
     path.write_bytes(report.to_json())
     assert Report.load(path).contradictions == report.contradictions
-
-
-def test_a_run_without_questions_is_asked_them(finished: Path, tmp_path: Path) -> None:
-    old = tmp_path / "run"
-    old.mkdir()
-    for file in finished.iterdir():
-        if file.is_file():
-            (old / file.name).write_bytes(file.read_bytes())
-    data = json.loads((old / "report.json").read_text())
-    for item in data["disclosure"]:
-        del item["fields"]
-    (old / "report.json").write_text(json.dumps(data))
-    assert run_report(old).disclosure == Report.load(finished).disclosure

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import rmaudit
-from rmaudit.compare import changes, open_run
+from rmaudit.comparison.pairing import changes, open_run
 from rmaudit.errors import RunError
 from rmaudit.gate.baseline import baseline_run, bless, read_baseline
 from rmaudit.gate.judge import bless_if_passed, judge

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment
 
 from rmaudit.comparison import words
 from rmaudit.comparison.result import Comparison, Outcome
 from rmaudit.reporting import plots, text
 from rmaudit.reporting.html import interval, number
-from rmaudit.resources import reports_dir
+from rmaudit.reporting.page import environment
 
 _SHAPES: dict[Outcome, str] = {
     "worse": "present",
@@ -36,15 +34,7 @@ def render(comparison: Comparison) -> bytes:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(reports_dir() / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_safe,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals |= {
+    names = {
         "axis": plots.axis,
         "ci": interval,
         "number": number,
@@ -53,14 +43,4 @@ def _environment() -> Environment:
         "words": words,
         "text": text,
     }
-    environment.filters |= {"line": text.one_line}
-    return environment
-
-
-def _safe(value: Any) -> Any:
-    """Clean each text that the template prints, and let no number through that was not formatted."""
-    if isinstance(value, Markup):
-        return value
-    if isinstance(value, str):
-        return text.clean(value)
-    raise TypeError(f"a template must not print {type(value).__name__} as it is")
+    return environment(names, {})
