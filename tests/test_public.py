@@ -55,7 +55,7 @@ def test_scan_gives_the_report_that_is_on_disk(place: Bench, tmp_path: Path) -> 
 
 
 def test_scan_prints_nothing(place: Bench, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    rmaudit.scan(place.scorer("clean"), probes=place.probes, panel=place.panel, out=tmp_path / "run")
+    rmaudit.scan(place.scorer("clean"), probes=place.probes, panel=place.panel, out=str(tmp_path / "run"))
     assert capfd.readouterr() == ("", "")
 
 

@@ -32,14 +32,14 @@ from rmaudit.scoring.stopping import CleanStop
 from rmaudit.scoring.store import Place, open_store
 
 
-def run_folder(source: str, out: Path | None, *, resume: bool = False) -> Path:
+def run_folder(source: str, out: str | Path | None, *, resume: bool = False) -> Path:
     """The run folder for a scan: the one asked for, or a new name with date and time below ``runs/``.
 
     Raises:
         UsageError: when a run is to be gone on with and `out` does not say which.
     """
     if out is not None:
-        return out
+        return Path(out)
     if resume:
         raise UsageError("--resume goes on with an interrupted run. Say which one with --out.")
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", source.replace("/", "--")).strip("-.")[-48:] or "model"
@@ -60,7 +60,7 @@ def scan(
     panel: Path | None = None,
     tier: str = "standard",
     seed: int = 0,
-    out: Path | None = None,
+    out: str | Path | None = None,
     resume: bool = False,
     options: LoadOptions | None = None,
     policy: Path | None = None,
