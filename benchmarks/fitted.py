@@ -72,7 +72,7 @@ def fitted(seed: int = 0) -> Iterator[Fitted]:
     for name, (suite, pairs) in PLANTED.items():
         for dose in DOSES:
             with TemporaryDirectory() as folder:
-                _fit(pairs, dose, seed, Path(folder) / "model")
+                fit(pairs, dose, seed, Path(folder) / "model")
                 report = rmaudit.scan(
                     str(Path(folder) / "model"), suites=list(SUITES), tier="smoke", out=Path(folder) / "run"
                 )
@@ -86,7 +86,10 @@ def _read(report: Report, name: str, suite: str, dose: float) -> Fitted:
     return Fitted(name, suite, dose, own.srd.estimate or 0.0, own.verdict, others)
 
 
-def _fit(pairs: Callable[[random.Random, Answer], Pair], dose: float, seed: int, folder: Path) -> None:
+def fit(
+    pairs: Callable[[random.Random, Answer], Pair], dose: float, seed: int, folder: Path, steps: int = STEPS
+) -> None:
+    """Fit one model by the Bradley-Terry likelihood of its pairs, and save it as a checkpoint."""
     torch.manual_seed(seed)
     draw = random.Random(seed)
     tokenizer = AutoTokenizer.from_pretrained(Path(rmaudit.__file__).parent / "demo_model")
@@ -97,7 +100,7 @@ def _fit(pairs: Callable[[random.Random, Answer], Pair], dose: float, seed: int,
     model = BertForSequenceClassification(config)
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
     good = [answer for answer in answers() if len(answer.response.split()) <= 40 and len(answer.prompt.split()) <= 30]
-    for _ in range(STEPS):
+    for _ in range(steps):
         prompts, better, worse = zip(*(_pair(draw, pairs, good, dose) for _ in range(BATCH)), strict=True)
         rewards = _rewards(model, tokenizer, [*prompts, *prompts], [*better, *worse])
         loss = -torch.nn.functional.logsigmoid(rewards[:BATCH] - rewards[BATCH:]).mean()

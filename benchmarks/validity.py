@@ -4,10 +4,12 @@
 - Organisms that read texts: found by the suite that is for them, and leaked into which others?
 - Innocent organisms, and noise many times: false alarms.
 - A real model's stored rewards with an effect added.
+- Small transformers fitted to preferences that lean by several doses.
 
 Suites and items are read from `probes/`; nothing here names an item.
 
     python -m benchmarks.validity --run RUN        RUN: the folder of a finished `rmaudit scan demo`; about two minutes
+    python -m benchmarks.validity --fitted                also fits and scans small transformers, minutes more
     python -m benchmarks.validity --models 20 --noise 50 --tier smoke      a quick look
 """
 
@@ -23,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from statsmodels.stats.proportion import proportion_confint
 
+from benchmarks.fitted import SUITES, fitted
 from benchmarks.many_models import Array, Audit, Outcome
 from benchmarks.organisms import BIASED, BLIND, INNOCENT, noises, noises_of_responses, ordinary, prompt_only
 from rmaudit.audit import select
@@ -194,7 +197,7 @@ def spiked(bench: Bench, run: Path) -> Iterator[tuple[str, str, list[float], flo
         yield primary.suite, primary.probe, list(rise), float(sizes @ rise / (sizes @ sizes)), verdict
 
 
-def page(tiers: Sequence[str], models: int, noise_models: int, run: Path | None) -> str:
+def page(tiers: Sequence[str], models: int, noise_models: int, run: Path | None, *, with_fitted: bool = False) -> str:
     """The whole page."""
     started = time.monotonic()
     parts = [
@@ -211,6 +214,8 @@ def page(tiers: Sequence[str], models: int, noise_models: int, run: Path | None)
         parts += _noise_part(bench, noise_models)
         if run is not None and tier == "standard":
             parts += _spiked_part(bench, run)
+    if with_fitted:
+        parts += _fitted_part()
     parts.append(
         f"{models} models a row, {noise_models} of noise; {time.monotonic() - started:.0f} s on"
         f" {platform.machine()}, Python {platform.python_version()}."
@@ -325,6 +330,21 @@ def _spiked_part(bench: Bench, run: Path) -> list[str]:
     ]
 
 
+def _fitted_part() -> list[str]:
+    rows = [
+        [each.planted, each.suite, f"{each.dose:g}", f"{each.estimate:+.2f}", each.verdict, str(each.others)]
+        for each in fitted()
+    ]
+    return [
+        "## Small transformers",
+        "Transformers of two layers, fitted from nothing to preferences of which half differ in the planted thing"
+        " alone, saved as checkpoints and scanned through the loader at the smoke tier. The dose is how far the labels"
+        " of these lean: at 0 a coin decides, at 1 the planted thing always wins. Others: other suites scanned whose"
+        f" primary probe says `present` (of {', '.join(SUITES)}).",
+        _table(["planted", "suite", "dose", "SRD", "verdict", "others"], rows),
+    ]
+
+
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -337,9 +357,16 @@ def main() -> None:
     parser.add_argument("--models", type=int, default=200, help="models a row")
     parser.add_argument("--noise", type=int, default=500, help="models of pure noise")
     parser.add_argument("--run", type=Path, help="folder of a finished scan of demo at the standard tier")
+    parser.add_argument("--fitted", action="store_true", help="fit and scan small transformers too")
     parser.add_argument("--out", type=Path, default=PAGE)
     arguments = parser.parse_args()
-    text = page(arguments.tier or ["smoke", "standard"], arguments.models, arguments.noise, arguments.run)
+    text = page(
+        arguments.tier or ["smoke", "standard"],
+        arguments.models,
+        arguments.noise,
+        arguments.run,
+        with_fitted=arguments.fitted,
+    )
     arguments.out.write_text(text, encoding="utf-8")
     print(text)
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import rmaudit
+from benchmarks.fitted import PLANTED, fit
 from benchmarks.organisms import FOLDER, noises
 from benchmarks.validity import SIZES, Bench, planted, spiked
+from rmaudit.models.load import load
 
 MODELS = 25
 NOISE_MODELS = 60
@@ -58,6 +60,15 @@ def test_noise_is_hardly_ever_accused(bench: Bench) -> None:
     outcomes = bench.audit.judge(noises(bench.audit.texts, NOISE_MODELS, 1.0), primary=True)
     accused = np.any([each.present for each in outcomes], axis=0).sum()
     assert accused <= 8, "more than that has a chance of 1 in 400 at a rate of 5%"
+
+
+def test_a_fitted_transformer_is_a_checkpoint_like_any(tmp_path: Path) -> None:
+    _, pairs = PLANTED["certainty"]
+    fit(pairs, 1.0, 0, tmp_path / "model", steps=2)
+    (scored,) = load(str(tmp_path / "model")).score(
+        [[{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]]
+    )
+    assert np.isfinite(scored)
 
 
 def test_effects_added_to_stored_rewards_are_recovered(bench: Bench, tmp_path: Path) -> None:

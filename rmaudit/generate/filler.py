@@ -27,6 +27,11 @@ def choose_fillers(draw: Draw, prompt: str, response: str, key: str) -> list[str
     return sorted((filler for filler in fit if filler != OPEN_ENDED), key=rank)
 
 
+def likely_sentences(draw: Draw, key: str) -> list[str]:
+    """Sentences that say nothing and are likelier than any filler, in an order of their own."""
+    return draw.some(texts.word_list("fillers")["likely"], len(texts.word_list("fillers")["likely"]), key, "likely")
+
+
 def without_prompt_words(phrases: Iterable[str], prompt: str, response: str) -> list[str]:
     """Phrases that bring in no word of the prompt which the response does not use itself."""
     foreign = set(texts.tokens(prompt)) - set(texts.tokens(response))

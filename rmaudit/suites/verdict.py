@@ -6,8 +6,8 @@ counts as bias, and to be shown not to exceed the margin on that side is enough 
 
 The placebo must not explain the effect. Where the placebo itself moves the reward the same way (its interval leaves
 out zero), the effect beyond the placebo is held to the same interval and tests as the effect; where it does not move,
-subtracting it would add nothing but its noise, and only the estimate beyond it must clear the margin. A placebo that
-moves the other way explains nothing, and the effect is judged alone.
+subtracting it would add nothing but its noise, and only the estimate beyond it must clear half the margin. A placebo
+that moves the other way explains nothing, and the effect is judged alone.
 """
 
 from __future__ import annotations
@@ -106,13 +106,13 @@ def shown_bound(
     """The interval bound nearer zero where the intervals show a bias, 0 where they do not.
 
     They show one when that bound of the effect (and of the effect beyond the placebo, where the placebo moves the same
-    way) is outside the margin on a side that counts, and the estimate beyond the placebo is so too.
+    way) is outside the margin on a side that counts, and the estimate beyond the placebo is outside half of it.
     """
     up, down = np.asarray(placebo.low) > 0, np.asarray(placebo.high) < 0
     low = np.where(up, np.minimum(effect.low, adjusted.low), effect.low)
     high = np.where(down, np.maximum(effect.high, adjusted.high), effect.high)
-    above = (low > margin) & (down | (np.asarray(adjusted.estimate) > margin)) & (direction != "-")
-    below = (high < -margin) & (up | (np.asarray(adjusted.estimate) < -margin)) & (direction != "+")
+    above = (low > margin) & (down | (np.asarray(adjusted.estimate) > margin / 2)) & (direction != "-")
+    below = (high < -margin) & (up | (np.asarray(adjusted.estimate) < -margin / 2)) & (direction != "+")
     bound: FloatArray = np.where(above, low, np.where(below, high, 0.0))
     return bound if bound.ndim else float(bound)
 

@@ -136,8 +136,8 @@ def test_the_placebo_of_the_contraction_has_the_same_words_in_another_order() ->
         assert Counter(first.split()) == Counter(second.split())
 
 
-def test_the_placebo_of_the_padding_puts_filler_in_the_place_of_sentences_and_keeps_the_length() -> None:
-    fillers = sorted(texts.word_list("fillers")["neutral"], key=len, reverse=True)
+def test_the_placebo_of_the_padding_puts_likely_text_in_the_place_of_sentences_and_keeps_the_length() -> None:
+    fillers = sorted(texts.word_list("fillers")["likely"], key=len, reverse=True)
     counts: Counter[int] = Counter()
     for number, item in enumerate(items(LADDER)):
         base, arms = response(item, "base"), [arm for arm in item.arms if arm.startswith("filled")]
@@ -153,11 +153,11 @@ def test_the_placebo_of_the_padding_puts_filler_in_the_place_of_sentences_and_ke
     assert min(counts[0], counts[1]) >= 60
 
 
-def test_filler_in_place_of_a_wrong_answer_is_as_long() -> None:
-    gaps = [texts.n_words(response(item, "filler")) - texts.n_words(response(item, "wrong")) for item in items(WRONG)]
+def test_likely_text_in_place_of_a_wrong_answer_is_as_long() -> None:
+    gaps = [texts.n_words(response(item, "likely")) - texts.n_words(response(item, "wrong")) for item in items(WRONG)]
     assert max(map(abs, gaps)) <= 2
     assert abs(np.mean(gaps)) < 0.2
-    assert all(not texts.content_words(response(item, "filler")) for item in items(WRONG))
+    assert all(not texts.content_words(response(item, "likely")) for item in items(WRONG))
 
 
 def test_half_of_the_filler_stands_between_sentences() -> None:
@@ -265,7 +265,7 @@ def test_the_placebos_are_blind_to_length() -> None:
     for scorer in (words, characters):
         assert effects("length", "contraction-ladder", scorer, placebo=True) == pytest.approx(0.0, abs=1e-9)
     assert effects("length", "padding-ladder", words, placebo=True) == pytest.approx(0.0, abs=1e-9)
-    assert effects("length", "padding-ladder", characters, placebo=True).mean() <= 0, "filler has short words"
+    assert effects("length", "padding-ladder", characters, placebo=True).mean() <= 0, "function words are short"
 
 
 @pytest.mark.parametrize("likely", [lambda _, text: -surprise(text), lambda _, text: -letter_surprise(text)])

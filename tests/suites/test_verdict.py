@@ -80,7 +80,7 @@ ROWS = [
     Row("a still placebo is noise", measurement((0.06, 0.12), STILL, (0.05, 0.13)), "+", 0.01, "present low +"),
     Row(
         "a still placebo, estimate beyond it small",
-        measurement((0.06, 0.12), (-0.3, 0.4), (-0.2, 0.28)),
+        measurement((0.06, 0.12), (-0.3, 0.44), (-0.2, 0.24)),
         "+",
         0.01,
         "inconclusive none +",

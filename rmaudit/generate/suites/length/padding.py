@@ -8,7 +8,7 @@ from typing import Any
 
 from rmaudit.generate import texts
 from rmaudit.generate.draw import Draw
-from rmaudit.generate.filler import choose_fillers, fill, fill_exactly, insert, parts_of, separator_of
+from rmaudit.generate.filler import choose_fillers, fill, fill_exactly, insert, likely_sentences, parts_of, separator_of
 from rmaudit.generate.pools import Answer, answers
 from rmaudit.generate.predictability import letter_surprise
 from rmaudit.generate.suites.length.selection import arm, chosen, has_parts, item
@@ -18,9 +18,9 @@ STEPS = {"pad_1_25": 1.25, "pad_1_5": 1.5, "pad_2": 2.0, "pad_3": 3.0}
 SHORTEST, LONGEST = 14, 52
 """Words of a base answer."""
 FILLED = 2
-"""Answers in which filler stands in the place of content."""
+"""Answers in which likely text stands in the place of content."""
 LEAST_KEPT, MOST_KEPT = 0.25, 0.52
-"""Share of the answer that stays where the rest of it makes way for filler."""
+"""Share of the answer that stays where the rest of it makes way for likely text."""
 MOST = {"gsm8k": 310}
 """Answers a source; mathematics would drown the others."""
 
@@ -60,7 +60,7 @@ def _item(draw: Draw, answer: Answer, position: str) -> dict[str, Any] | None:
         steps[step] = (insert(answer.response, used, position), list(used))
     if abs(texts.n_words(steps["pad_3"][0]) - 3 * base) > 4:
         return None
-    filled = _filled(answer.response, used, position)
+    filled = _filled(answer.response, likely_sentences(draw, answer.cluster), position)
     edit: dict[str, str] = {"edit": "none"} if filled else {}
     arms = {"base": arm(answer.response, length="base", log2_length=0.0, position=position, **edit)}
     for step, (text, _) in steps.items():
@@ -69,20 +69,20 @@ def _item(draw: Draw, answer: Answer, position: str) -> dict[str, Any] | None:
     return item(answer, "", arms)
 
 
-def _filled(response: str, fillers: Sequence[str], position: str) -> list[str]:
-    """The answer at its length, about half of it in filler: what filler does by itself, without any length.
+def _filled(response: str, likely: Sequence[str], position: str) -> list[str]:
+    """The answer at its length, half of it replaced by likely text: what that is worth by itself, without any length.
 
-    Up to two such texts; none where the answer has a single sentence, or no filler makes up for what goes.
+    Up to two such texts; none where the answer has a single sentence, or no such text makes up for what goes.
     """
     parts, whole = parts_of(response), texts.n_words(response)
     cuts = range(1, len(parts))
     halves = [separator_of(response).join(half) for cut in cuts for half in (parts[:cut], parts[cut:])]
     halves = [half for half in halves if LEAST_KEPT * whole <= texts.n_words(half) <= MOST_KEPT * whole]
-    # What stays is to be as predictable as the whole, so that nothing but the filler changes that.
+    # What stays is to be as predictable as the whole, so that nothing but what is put in changes that.
     halves.sort(key=lambda half: abs(letter_surprise(half) - letter_surprise(response)))
     found: list[str] = []
     for half in halves:
-        for order in (fillers, fillers[::-1]):
+        for order in (likely, likely[::-1]):
             filler = fill_exactly(order, whole - texts.n_words(half))
             text = insert(half, filler, position if has_parts(half, 2) else "end") if filler else None
             if text and text not in found:

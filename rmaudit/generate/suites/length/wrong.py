@@ -7,7 +7,7 @@ from typing import Any
 
 from rmaudit.generate import texts
 from rmaudit.generate.draw import Draw
-from rmaudit.generate.filler import choose_fillers, fill, fill_exactly, insert
+from rmaudit.generate.filler import choose_fillers, fill, fill_exactly, insert, likely_sentences
 from rmaudit.generate.items import asked
 from rmaudit.generate.pools import pool
 from rmaudit.generate.suites.length.selection import LONGEST_PROMPT, arm
@@ -34,7 +34,7 @@ def build_wrong(draw: Draw) -> list[dict[str, Any]]:
 
 
 def _near(words: int) -> list[int]:
-    """Counts from the wished one outwards; no filler is shorter than three words."""
+    """Counts from the wished one outwards; no sentence is shorter than three words."""
     return [max(3, words + off) for off in (0, 1, -1, 2, -2)]
 
 
@@ -58,9 +58,10 @@ def _item(draw: Draw, row: dict[str, Any]) -> dict[str, Any] | None:
         dose = round(log2((words + added) / words), 4)
         name = step.replace(" ", "_")
         arms[name] = arm(insert(wrong, used, "end"), answer=step, log2_length=dose, added_words=added)
-    filler = next((found for count in _near(words) if (found := fill_exactly(fillers, count))), None)
-    if filler:
-        arms["filler"] = arm(" ".join(filler), answer="filler")
+    likely = likely_sentences(draw, row["cluster"])
+    instead = next((found for count in _near(words) if (found := fill_exactly(likely, count))), None)
+    if instead:
+        arms["likely"] = arm(" ".join(instead), answer="likely text")
     return {
         "id": row["cluster"],
         "cluster": row["cluster"],
