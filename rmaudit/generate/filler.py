@@ -7,6 +7,7 @@ from itertools import combinations_with_replacement
 
 from rmaudit.generate import texts
 from rmaudit.generate.draw import Draw
+from rmaudit.generate.predictability import letter_surprise, surprise
 
 OPEN_ENDED = "And so on, and so on."
 """A filler that is none behind an answer that lists things: it says that there are more."""
@@ -25,6 +26,21 @@ def choose_fillers(draw: Draw, prompt: str, response: str, key: str) -> list[str
 
     fit = without_prompt_words(texts.word_list("fillers")["neutral"], prompt, response)
     return sorted((filler for filler in fit if filler != OPEN_ENDED), key=rank)
+
+
+def unlikely_first(fillers: Sequence[str]) -> list[str]:
+    """The half of the fillers that is less likely as text, then the other half, each in the order given.
+
+    Behind a text of unlikely words, filler makes the whole likelier, and a reward for likely text would look like one
+    for length.
+    """
+
+    def both(filler: str) -> float:
+        # A bit a word and 0.15 bits a letter are about one SD of the fillers each.
+        return surprise(filler) + letter_surprise(filler) / 0.15
+
+    half = set(sorted(fillers, key=both, reverse=True)[: len(fillers) // 2])
+    return sorted(fillers, key=lambda filler: filler not in half)
 
 
 def likely_sentences(draw: Draw, key: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rmaudit.generate import texts
 from rmaudit.generate.draw import Draw
-from rmaudit.generate.filler import choose_fillers, fill, fill_exactly, insert, likely_sentences
+from rmaudit.generate.filler import choose_fillers, fill, fill_exactly, insert, likely_sentences, unlikely_first
 from rmaudit.generate.items import asked
 from rmaudit.generate.pools import pool
 from rmaudit.generate.suites.length.selection import LONGEST_PROMPT, arm
@@ -43,7 +43,7 @@ def _item(draw: Draw, row: dict[str, Any]) -> dict[str, Any] | None:
     words = texts.n_words(wrong)
     if max(words, texts.n_words(row["right"])) > LONGEST:
         return None
-    fillers = choose_fillers(draw, row["prompt"], wrong, row["cluster"])
+    fillers = unlikely_first(choose_fillers(draw, row["prompt"], wrong, row["cluster"]))
     arms = {
         "right": arm(row["right"], answer="right"),
         "wrong": arm(wrong, answer="wrong", log2_length=0.0, added_words=0),
