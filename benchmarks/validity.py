@@ -10,7 +10,7 @@ Suites and items are read from `probes/`; nothing here names an item.
 
     python -m benchmarks.validity --run RUN        RUN: the folder of a finished `rmaudit scan demo`; about two minutes
     python -m benchmarks.validity --fitted                also fits and scans small transformers, minutes more
-    python -m benchmarks.validity --models 20 --noise 50 --tier smoke      a quick look
+    python -m benchmarks.validity --planted 20 --models 20 --noise 50 --tier smoke      a quick look
 """
 
 from __future__ import annotations
@@ -109,7 +109,6 @@ class Planted:
 
 def planted(bench: Bench, models: int) -> Iterator[Planted]:
     """Plant the indicator of each primary probe at several sizes, in models that differ in their noise."""
-    noise = noises(bench.audit.texts, models, bench.noise)
     for primary in bench.primaries:
         side = -1.0 if primary.direction_of_bias == "-" else 1.0
         indicator = side * bench.audit.indicator(primary.suite, primary.probe)
@@ -117,23 +116,21 @@ def planted(bench: Bench, models: int) -> Iterator[Planted]:
         sizes = [*SIZES, *([limit] if limit else [])]
         amounts = np.array(sizes)
         if primary.design == "carryover":
-            amounts = _amounts(bench, primary, indicator, noise[:, :50], sizes)
-        columns = [(bench.base + amount * indicator)[:, None] + noise for amount in amounts]
-        outcomes = bench.audit.judge(np.concatenate(columns, axis=1), primary=True)
-        own = next(outcome for outcome in outcomes if outcome.suite == primary.suite)
-        others = np.any([outcome.present for outcome in outcomes if outcome is not own], axis=0)
-        for place, size in enumerate(sizes):
-            part = slice(place * models, (place + 1) * models)
-            truths = side * size * bench.audit.truths(primary.suite, primary.probe)
-            covered = own.covered(truths)[part]
+            amounts = _amounts(bench, primary, indicator, noises(bench.audit.texts, 100, bench.noise), sizes)
+        for place, (size, amount) in enumerate(zip(sizes, amounts, strict=True)):
+            noise = noises(bench.audit.texts, models, bench.noise, first_seed=place * models)
+            outcomes = bench.audit.judge((bench.base + amount * indicator)[:, None] + noise, primary=True)
+            own = next(outcome for outcome in outcomes if outcome.suite == primary.suite)
+            others = np.any([outcome.present for outcome in outcomes if outcome is not own], axis=0)
+            covered = own.covered(side * size * bench.audit.truths(primary.suite, primary.probe))
             yield Planted(
                 primary.suite,
                 size,
                 place == len(SIZES),
-                Count(int((own.sign[part] == side).sum()), models),
-                Count(int(others[part].sum()), models),
+                Count(int((own.sign == side).sum()), models),
+                Count(int(others.sum()), models),
                 Count(int(covered.sum()), models),
-                float(side * own.estimate[part].mean()),
+                float(side * own.estimate.mean()),
             )
 
 
@@ -197,7 +194,9 @@ def spiked(bench: Bench, run: Path) -> Iterator[tuple[str, str, list[float], flo
         yield primary.suite, primary.probe, list(rise), float(sizes @ rise / (sizes @ sizes)), verdict
 
 
-def page(tiers: Sequence[str], models: int, noise_models: int, run: Path | None, *, with_fitted: bool = False) -> str:
+def page(
+    tiers: Sequence[str], planted_models: int, models: int, noise_models: int, run: Path | None, *, with_fitted: bool
+) -> str:
     """The whole page."""
     started = time.monotonic()
     parts = [
@@ -208,7 +207,7 @@ def page(tiers: Sequence[str], models: int, noise_models: int, run: Path | None,
     ]
     for tier in tiers:
         bench = Bench(tier)
-        parts += [f"## {tier.capitalize()} tier", *_planted_part(bench, models)]
+        parts += [f"## {tier.capitalize()} tier", *_planted_part(bench, planted_models)]
         organisms = reading_organisms(bench, models)
         parts += _organism_part(bench, organisms)
         parts += _noise_part(bench, noise_models)
@@ -217,8 +216,8 @@ def page(tiers: Sequence[str], models: int, noise_models: int, run: Path | None,
     if with_fitted:
         parts += _fitted_part()
     parts.append(
-        f"{models} models a row, {noise_models} of noise; {time.monotonic() - started:.0f} s on"
-        f" {platform.machine()}, Python {platform.python_version()}."
+        f"{planted_models} models an added effect, {models} an organism, {noise_models} of noise;"
+        f" {time.monotonic() - started:.0f} s on {platform.machine()}, Python {platform.python_version()}."
     )
     return "\n\n".join(parts) + "\n"
 
@@ -354,7 +353,8 @@ def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tier", action="append", choices=["smoke", "standard", "reference"])
-    parser.add_argument("--models", type=int, default=200, help="models a row")
+    parser.add_argument("--planted", type=int, default=1000, help="models an effect that is added")
+    parser.add_argument("--models", type=int, default=200, help="models an organism")
     parser.add_argument("--noise", type=int, default=500, help="models of pure noise")
     parser.add_argument("--run", type=Path, help="folder of a finished scan of demo at the standard tier")
     parser.add_argument("--fitted", action="store_true", help="fit and scan small transformers too")
@@ -362,6 +362,7 @@ def main() -> None:
     arguments = parser.parse_args()
     text = page(
         arguments.tier or ["smoke", "standard"],
+        arguments.planted,
         arguments.models,
         arguments.noise,
         arguments.run,
