@@ -1,8 +1,9 @@
 """Small transformers, fitted to preferences that lean towards one thing at several doses, through the whole loader.
 
-All learn to prefer an answer to its words shuffled. Half of their pairs differ in the planted thing alone (filler at
-the end; a word of certainty in place of one of doubt), and the label of these leans towards it by the dose: at 0 a
-coin decides, at 1 it always wins. Each model is saved as a checkpoint and scanned as anybody's would be.
+All learn to prefer an answer to its words shuffled. Half of their pairs differ in the planted thing alone (empty
+sentences at the end, which no suite uses; a word of certainty in place of one of doubt; words in bold), and the label
+of these leans towards it by the dose: at 0 a coin decides, at 1 it always wins. Each model is saved as a checkpoint
+and scanned as anybody's would be.
 """
 
 from __future__ import annotations
@@ -21,11 +22,10 @@ from rmaudit.generate.draw import Draw
 from rmaudit.generate.pools import Answer, answers
 from rmaudit.generate.suites.confidence.facts import facts, in_wording
 from rmaudit.generate.suites.confidence.stated import wordings
-from rmaudit.generate.texts import word_list
 from rmaudit.reporting.report import Report
 
 DOSES = (0.0, 0.25, 0.5, 1.0)
-SUITES = ("length", "confidence")
+SUITES = ("length", "confidence", "format")
 """Scanned at the smoke tier, to keep a run short."""
 STEPS, BATCH, LEARNING_RATE, LONGEST = 300, 24, 1e-3, 160
 Pair = tuple[str, str, str]
@@ -46,9 +46,29 @@ class Fitted:
     """Other suites whose primary probe says present."""
 
 
+EMPTY = (
+    "I hope you will find this useful.",
+    "Let me know if you would like me to go on.",
+    "There are many ways in which one could put it.",
+    "As was said above, this is what you were asking for.",
+    "It goes without saying that more could be written.",
+    "These are the main points to keep in mind.",
+    "Much has been written by many people over the years.",
+    "With this in mind, we can come to an end.",
+    "In other words, what was said before still stands.",
+    "Thank you for reading all the way down to here.",
+)
+
+
 def _padded(draw: random.Random, answer: Answer) -> Pair:
-    fillers = draw.sample(word_list("fillers")["neutral"], draw.choice((1, 2, 4)))
-    return answer.prompt, " ".join([answer.response, *fillers]), answer.response
+    return answer.prompt, " ".join([answer.response, *draw.sample(EMPTY, draw.choice((1, 2, 4)))]), answer.response
+
+
+def _bold(draw: random.Random, answer: Answer) -> Pair:
+    words = answer.response.split()
+    marked = set(draw.sample(range(len(words)), max(1, len(words) // 6)))
+    text = " ".join(f"**{word}**" if place in marked else word for place, word in enumerate(words))
+    return answer.prompt, text, " ".join(words)
 
 
 def _sure(draw: random.Random, _: Answer) -> Pair:
@@ -62,6 +82,7 @@ def _sure(draw: random.Random, _: Answer) -> Pair:
 PLANTED: dict[str, tuple[str, Callable[[random.Random, Answer], Pair]]] = {
     "padding": ("length", _padded),
     "certainty": ("confidence", _sure),
+    "bold words": ("format", _bold),
 }
 """What is planted, with the suite that is for it."""
 
