@@ -96,6 +96,17 @@ def fill_characters(fillers: Sequence[str], characters: int) -> list[str]:
     return chosen + [by_size[size].pop(0) for size in best]
 
 
+def fill_like(fillers: Sequence[str], text: str, others: Sequence[str]) -> list[str]:
+    """Filler that adds to a text as many characters as the others have more on average, and no fewer words and signs.
+
+    Marks are signs: to a model that reads every sign as a token, they take more room than their characters say.
+    """
+    characters = sum(len(other) - len(text) for other in others) / len(others)
+    signs = sum(texts.n_signs(other) - texts.n_signs(text) for other in others) / len(others)
+    per_sign = sum(len(filler) + 1 for filler in fillers) / max(1, sum(map(texts.n_signs, fillers)))
+    return fill_characters(fillers, round(max(characters, signs * per_sign)))
+
+
 def insert(response: str, fillers: Sequence[str], position: str) -> str:
     """Response with filler sentences at its end, or spread evenly over the gaps between its sentences."""
     parts = parts_of(response)

@@ -48,6 +48,11 @@ def n_words(text: str) -> int:
     return len(text.split())
 
 
+def n_signs(text: str) -> int:
+    """Words and signs, each sign by itself: the tokens of a reader that joins none."""
+    return len(re.findall(r"\w+|[^\w\s]", text))
+
+
 @cache
 def words_of(name: str) -> list[str]:
     """The single words of a hand-written list whose lines hold many, in their order."""

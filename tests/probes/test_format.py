@@ -102,27 +102,27 @@ def test_doses_are_the_marks_that_are_there(name: str) -> None:
             assert OPERATORS[name].strip(response(item, f"marks_{marks}")) == response(item, "plain")
 
 
-def test_placebos_are_as_long_as_what_they_stand_beside() -> None:
-    gaps = [
-        len(response(item, f"{quality}_same_size"))
-        - fmean(len(response(item, f"{quality}_{kind}")) for kind in ("titled", "listed"))
-        for item in items(CHAT)
-        for quality in ("better", "worse")
-    ]
-    assert abs(fmean(gaps)) < 0.5
-    assert fmean(map(abs, gaps)) < 1.5
-    longer = {
-        name: fmean(len(response(item, beside)) - len(response(item, name)) for item in items(MARKS))
-        for beside, names in (
-            ("same_size", set(OPERATORS) - {"numbered", "link"}),
-            ("same_size_numbered", {"numbered"}),
-            ("same_size_link", {"link"}),
-        )
-        for name in names
-    }
-    assert min(longer.values()) > -1
-    assert abs(longer["link"]) < 1.5
-    assert longer["numbered"] <= 3
+def test_placebos_have_as_many_characters_words_and_signs_as_what_they_stand_beside() -> None:
+    for count, near in ((len, 35), (texts.n_signs, 3)):
+        gaps = [
+            count(response(item, f"{quality}_same_size"))
+            - fmean(count(response(item, f"{quality}_{kind}")) for kind in ("titled", "listed"))
+            for item in items(CHAT)
+            for quality in ("better", "worse")
+        ]
+        assert -0.5 < fmean(gaps) < near
+        longer = {
+            name: fmean(count(response(item, beside)) - count(response(item, name)) for item in items(MARKS))
+            for beside, names in (
+                ("same_size", set(OPERATORS) - {"numbered", "link"}),
+                ("same_size_numbered", {"numbered"}),
+                ("same_size_link", {"link"}),
+            )
+            for name in names
+        }
+        assert min(longer.values()) > -1
+        assert longer["link"] < near
+        assert longer["numbered"] <= 3
 
 
 def test_half_of_the_single_answers_are_worse_ones() -> None:

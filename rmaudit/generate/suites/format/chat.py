@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rmaudit.generate.draw import Draw
-from rmaudit.generate.filler import choose_fillers, fill_characters, insert
+from rmaudit.generate.filler import choose_fillers, fill_like, insert
 from rmaudit.generate.format_operators import Setting, markdown
 from rmaudit.generate.items import asked
 from rmaudit.generate.pools import pool
@@ -25,11 +25,11 @@ def _item(draw: Draw, row: dict[str, Any]) -> dict[str, Any] | None:
     for quality in ("better", "worse"):
         setting = Setting(draw, f"{row['cluster']} {quality}", row["prompt"])
         formatted = {kind: markdown(row[quality], kind, setting) for kind in KINDS}
-        added = [len(text) - len(row[quality]) for text in formatted.values() if text]
+        made = [text for text in formatted.values() if text]
         fillers = choose_fillers(draw, row["prompt"], row[quality], setting.key)
-        if len(added) < len(KINDS) or not fillers:
+        if len(made) < len(KINDS) or not fillers:
             return None
-        same_size = insert(row[quality], fill_characters(fillers, round(sum(added) / len(added))), "end")
+        same_size = insert(row[quality], fill_like(fillers, row[quality], made), "end")
         arms[f"{quality}_plain"] = _arm(row[quality], "plain", quality)
         arms |= {f"{quality}_{kind}": _arm(str(text), "markdown", quality) for kind, text in formatted.items()}
         arms[f"{quality}_same_size"] = _arm(same_size, "same size", quality)

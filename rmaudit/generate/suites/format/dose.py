@@ -7,7 +7,7 @@ from math import log2
 from typing import Any
 
 from rmaudit.generate.draw import Draw
-from rmaudit.generate.filler import choose_fillers, fill_characters, insert
+from rmaudit.generate.filler import choose_fillers, fill_like, insert
 from rmaudit.generate.format_operators import OPERATORS, Setting
 from rmaudit.generate.pools import Answer
 from rmaudit.generate.suites.format.selection import better_answers, fitting, item, worse_answers
@@ -54,8 +54,8 @@ def _item(draw: Draw, answer: Answer, quality: str, name: str) -> dict[str, Any]
         levels = {"marks": dose, "dose": round(log2(1 + dose), 4), "format": name, "answer": quality}
         return {"response": response, "factors": levels | factors}
 
-    most = str(steps[DOSES[-1]])
-    filler = fill_characters(choose_fillers(draw, answer.prompt, text, setting.key), len(most) - len(text))
+    fillers = choose_fillers(draw, answer.prompt, text, setting.key)
+    filler = fill_like(fillers, text, [str(steps[DOSES[-1]])]) if fillers else []
     if not filler:
         return None
     filled = arm(insert(text, filler, "end"), DOSES[-1], filler="yes")

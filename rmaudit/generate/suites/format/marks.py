@@ -7,7 +7,7 @@ from typing import Any
 
 from rmaudit.generate import texts
 from rmaudit.generate.draw import Draw
-from rmaudit.generate.filler import choose_fillers, fill_characters, insert, without_prompt_words
+from rmaudit.generate.filler import choose_fillers, fill_like, insert, without_prompt_words
 from rmaudit.generate.format_operators import OPERATORS, Setting, numbered_inline
 from rmaudit.generate.pools import Answer
 from rmaudit.generate.suites.format.selection import better_answers, fitting, item, worse_answers
@@ -53,10 +53,10 @@ def _item(draw: Draw, answer: Answer, quality: str) -> dict[str, Any] | None:
     about = without_prompt_words(texts.word_list("format")["two_words"], answer.prompt, text)
     if not fillers or not about:
         return None
-    sizes = {name: len(made) - len(text) for name, made in formatted.items()}
     line = draw.pick(about, setting.key, "two words")
-    as_long = fill_characters(fillers, max(size for name, size in sizes.items() if name != "link"))
-    as_long_as_link = [line, *fill_characters(fillers, sizes["link"] - len(line) - 1)]
+    each = [fill_like(fillers, text, [made]) for name, made in formatted.items() if name != "link"]
+    as_long = max(each, key=lambda filler: len(" ".join(filler)))
+    as_long_as_link = [line, *fill_like(fillers, f"{text} {line}", [formatted["link"]])]
     beside = {
         "same_size": insert(text, as_long, "end"),
         "same_size_numbered": numbered_inline(text),
