@@ -15,7 +15,7 @@ KINDS = ("titled", "listed")
 
 
 def build_chat(draw: Draw) -> list[dict[str, Any]]:
-    """Items of the better and the worse answer in both forms, and with as many characters of filler."""
+    """Items of the better and the worse answer in both forms, and with as much filler."""
     made = (_item(draw, row) for row in pool("better_and_worse"))
     return [item for item in made if item]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from rmaudit.generate import texts
 from rmaudit.generate.draw import Draw
-from rmaudit.generate.filler import choose_fillers, fill_exactly, insert, parts_of, separator_of
+from rmaudit.generate.filler import choose_fillers, fill_exactly, insert, likely_sentences, parts_of, separator_of
 from rmaudit.generate.pools import Answer, answers
 from rmaudit.generate.suites.length.selection import arm, chosen, has_parts, item
 
@@ -58,6 +58,9 @@ def _item(draw: Draw, answer: Answer) -> dict[str, Any] | None:
         for content, text in (("no", short), ("yes", answer.response))
         for filler in ("no", "yes")
     }
+    likely = fill_exactly(likely_sentences(draw, answer.cluster), added)
+    if likely:
+        arms["likely"] = arm(insert(short, likely, "end"), cell="content no, likely text")
     return item(answer, "extension", arms)
 
 
