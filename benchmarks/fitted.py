@@ -120,7 +120,9 @@ def fit(
     )  # fmt: skip
     model = BertForSequenceClassification(config)
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
-    good = [answer for answer in answers() if len(answer.response.split()) <= 40 and len(answer.prompt.split()) <= 30]
+    good = [
+        answer for answer in answers() if 4 <= len(answer.response.split()) <= 40 and len(answer.prompt.split()) <= 30
+    ]
     for _ in range(steps):
         prompts, better, worse = zip(*(_pair(draw, pairs, good, dose) for _ in range(BATCH)), strict=True)
         rewards = _rewards(model, tokenizer, [*prompts, *prompts], [*better, *worse])
