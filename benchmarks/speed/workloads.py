@@ -66,12 +66,16 @@ def _many_arms(count: int) -> list[Sequence[Conversation]]:
 
 
 def _named(where: str) -> Callable[[int], list[Sequence[Conversation]]]:
-    """Twelve arms that differ in the name of who asks: in the prompt's first words, or in the answer's last."""
+    """Twelve arms that differ in a name: in the prompt's first words, or in the answer's middle or last ones."""
 
     def arm(conversation: Conversation, name: str) -> Conversation:
         first, *_, last = conversation
         if where == "early":
             return [{**first, "content": f"My name is {name}. {first['content']}"}, *conversation[1:]]
+        if where == "middle":
+            words = last["content"].split(" ")
+            half = len(words) // 2
+            return [*conversation[:-1], {**last, "content": " ".join([*words[:half], name, *words[half:]])}]
         return [*conversation[:-1], {**last, "content": f"{last['content']} I hope that this helps you, {name}."}]
 
     def make(count: int) -> list[Sequence[Conversation]]:
@@ -79,6 +83,17 @@ def _named(where: str) -> Callable[[int], list[Sequence[Conversation]]]:
         return _spread([[arm(conversation, name) for name in NAMES] for conversation in best], count)
 
     return make
+
+
+def _ladder(count: int) -> list[Sequence[Conversation]]:
+    """Twelve arms of which each adds one more empty sentence to the answer of the one before it."""
+
+    def rung(conversation: Conversation, height: int) -> Conversation:
+        *before, last = conversation
+        return [*before, {**last, "content": last["content"] + " I hope that this is of some help to you." * height}]
+
+    best = [_best_and_worst(item)[0] for item in _panel()]
+    return _spread([[rung(conversation, height) for height in range(len(NAMES))] for conversation in best], count)
 
 
 def _long(count: int) -> list[Sequence[Conversation]]:
@@ -103,5 +118,7 @@ WORKLOADS: dict[str, tuple[str, Callable[[int], list[Sequence[Conversation]]]]] 
     "arms": ("shipped items with eight arms or more; what differs stands early in most", _many_arms),
     "late": ("twelve arms an item, a name in the last words of the answer", _named("late")),
     "early": ("twelve arms an item, a name in the first words of the prompt", _named("early")),
+    "middle": ("twelve arms an item, a name in the middle of the answer", _named("middle")),
+    "ladder": ("twelve arms an item, each longer by one more sentence at the end of the answer", _ladder),
     "long": ("dialogues of more than a thousand tokens, two last answers each", _long),
 }

@@ -21,6 +21,7 @@ from rmaudit.conversation import Conversation
 from rmaudit.errors import ScoringError
 from rmaudit.models import passes
 from rmaudit.models.backbone import first_line
+from rmaudit.models.heap import keep_freed_memory
 from rmaudit.models.interface import Arrangement, ModelFacts, RewardModel, Scored, Work
 from rmaudit.models.passes import (
     MOST_TOGETHER,
@@ -166,6 +167,8 @@ class NativeModel(RewardModel):
             batch_size: conversations scored together, or ``None`` for a usual number.
             reloaded: loads the same model again in a number type.
         """
+        if network.model.get_input_embeddings().weight.device.type == "cpu":
+            keep_freed_memory()
         self.facts = facts
         self._network = network
         self._input = conversation_input
