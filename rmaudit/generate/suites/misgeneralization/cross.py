@@ -131,7 +131,7 @@ def _own_answers() -> Iterator[Answer]:
 
 
 def _parts(answer: Answer) -> Iterator[Answer]:
-    """The whole answer, and parts of it that answer the question by themselves."""
+    """The whole answer, and parts that stand by themselves: its first sentences, or the last steps of a solution."""
     if answer.source == "gsm8k":
         *steps, final = answer.response.split("\n")
         texts = [" ".join(steps[-n:]) for n in (1, 2, 3)]
@@ -139,7 +139,8 @@ def _parts(answer: Answer) -> Iterator[Answer]:
         texts = [variant for text in texts for variant in _openings(text)]
     else:
         pieces = sentences(answer.response)
-        texts = [" ".join(pieces[a:b]) for a, b in ((0, 1), (0, 2), (0, 3), (0, None), (1, None), (1, 2))]
+        # What comes later leans on what was said before ("However, it …"), so every part begins at the beginning.
+        texts = [" ".join(pieces[:end]) for end in (1, 2, 3, None)]
     for text in dict.fromkeys(filter(None, texts)):
         yield replace(answer, response=text)
 
