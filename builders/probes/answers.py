@@ -54,7 +54,9 @@ def _factual(sources: Path) -> Iterator[Answer]:
 def worked_solution(answer: str) -> str:
     """A GSM8K reference solution without calculator marks, its last line in words."""
     steps, number = plain_solution(answer).rsplit("####", 1)
-    lines = [line if line.endswith((".", "!", "?")) else f"{line}." for line in common.mended(common.tidy(steps)).split("\n")]
+    lines = [
+        line if line.endswith((".", "!", "?")) else f"{line}." for line in common.mended(common.tidy(steps)).split("\n")
+    ]
     return "\n".join([*lines, f"The answer is {number.strip()}."])
 
 

@@ -43,5 +43,5 @@ def is_plain(text: str) -> bool:
 
 
 def is_taken_apart(parts: Sequence[str]) -> bool:
-    """Whether one of an answer's sentences is or ends in a bare number: a numbered list in running text, taken apart."""
+    """Whether a sentence of an answer is or ends in a bare number: a numbered list in running text, taken apart."""
     return any(re.search(r"(?:^|\s)\d\.$", part) for part in parts)

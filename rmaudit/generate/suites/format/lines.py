@@ -71,7 +71,7 @@ def _fits(answer: Answer) -> bool:
         and len(parts) >= 2
         # A sign of multiplication between numbers is no mark-up.
         and is_plain(as_paragraph([re.sub(r"(?<=\d) ?\* ?(?=[\d.$(])", " x ", part) for part in parts]))
-        # A line may do without a stop; a paragraph without one, or one that repeats itself, is a model's that was cut off.
+        # A line may do without a stop; a paragraph without one, or one that repeats itself, was cut off by a model.
         and all((part[-1:].isalnum() and "\n" in text) or part.endswith((".", "!", "?")) for part in parts)
         and len(set(parts)) == len(parts)
         and (answer.source == "gsm8k" or not is_taken_apart(parts))
