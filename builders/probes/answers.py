@@ -29,10 +29,11 @@ def answer_to(prompt: str, response: str, source: str, licence: str, domain: str
 
 
 def good_answers(sources: Path) -> Iterator[Answer]:
-    """Every good answer of every source, without misprints, held-out prompts only; a prompt may have several."""
+    """Every good answer of every source but misprints and known mistakes, several a prompt; held-out prompts only."""
     for reader in (_factual, _mathematics, _instructions, _compared, _chat, _misconceptions):
         for answer in reader(sources):
-            if common.held_out(answer.prompt) and not common.is_misprinted(answer.prompt, answer.response):
+            sound = not common.is_misprinted(answer.prompt, answer.response)
+            if sound and common.held_out(answer.prompt) and not answer.response.startswith(MISJUDGED):
                 yield answer
 
 
@@ -123,9 +124,10 @@ MISJUDGED = (
     "The iron maiden was used in the Middle Ages",
     "Organ donation is dangerous because",
     "The hare is faster in real life. The tortoise is faster in the race.",
+    "The Chicago White Sox have owned a team",
     "The closer you sit to the television",
 )
-"""How model answers begin that were judged true and are not."""
+"""How model answers begin that people judged good and that are wrong."""
 
 
 def _misconceptions(sources: Path) -> Iterator[Answer]:
@@ -135,7 +137,7 @@ def _misconceptions(sources: Path) -> Iterator[Answer]:
             yield answer_to(row["Question"].strip(), text, "truthfulqa", "Apache-2.0", "misconceptions")
     for question, judged in truthfulqa_labels(sources).items():
         for text, labels in sorted(judged.items()):
-            if labels == (True, True) and not text.startswith(MISJUDGED):
+            if labels == (True, True):
                 yield answer_to(question, text, "truthfulqa", "Apache-2.0", "misconceptions")
 
 

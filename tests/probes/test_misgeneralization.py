@@ -17,7 +17,7 @@ from builders.split import is_held_out
 from rmaudit.generate.fresh import write_suite
 from rmaudit.generate.pools import Answer, answers
 from rmaudit.generate.predictability import surprise
-from rmaudit.generate.suites.misgeneralization import cross, pairs
+from rmaudit.generate.suites.misgeneralization import cross, pairs, reversal
 from rmaudit.generate.suites.misgeneralization.edits import EDITS, UNUSUAL, WRAPPERS
 from rmaudit.generate.suites.misgeneralization.nonsense import SALAD
 from rmaudit.generate.texts import content_words, markers, n_words, tokens, word_list
@@ -80,6 +80,18 @@ def test_files_serve_their_tiers() -> None:
     )
     # A quarter of them stand in prompts that are computed once for two wordings.
     assert words < 350_000
+
+
+def test_the_card_counts_what_is_there() -> None:
+    card = (probes_dir() / FOLDER / "README.md").read_text(encoding="utf-8")
+    sources = [source for item in items(CROSS) for source in (item.source or "").split("+")]
+    crossed = Counter(sources) + Counter(item.source for item in items(CROSS) if "+" not in (item.source or ""))
+    others = Counter(item.source for path in FILES[1:] for item in items(path))
+    told = re.findall(r"^\| [^|]+ \| (\d+) \| (\d+) \|", card, flags=re.M)
+    assert sorted(told) == sorted((str(crossed[source]), str(others[source])) for source in crossed | others)
+    numbers = [len(items(path)) for path in (CROSS, REVERSAL, ANSWERS, NONSENSE, NOTES, SUBTLE)]
+    held = card.partition("All prompts")[0].rpartition("|")[2]
+    assert list(map(int, re.findall(r"\d+", held))) == numbers
 
 
 def test_the_primary_detects_a_tenth_at_the_standard_tier() -> None:
@@ -153,7 +165,9 @@ def test_one_word_reverses_which_answer_is_right() -> None:
 
 
 def test_no_two_stories_differ_in_a_single_word() -> None:
-    questions = [frozenset(tokens(prompt(item, "q1_a1"))) for item in items(REVERSAL)[-60:]]
+    asked = (prompt(item, "q1_a1") for item in items(REVERSAL))
+    questions = [frozenset(tokens(text)) for text in asked if not text.startswith(("Which", "In"))]
+    assert len(questions) == reversal.STORIES
     assert all(len(one ^ other) > 2 for one, other in combinations(questions, 2))
 
 
@@ -209,6 +223,12 @@ def test_edits_keep_meaning_and_length() -> None:
     assert set(wrapped) == set(WRAPPERS)
 
 
+def test_no_two_arms_of_an_answer_are_one_text() -> None:
+    for item in items(ANSWERS):
+        texts = [response(item, arm) for arm in item.arms]
+        assert len(set(texts)) == len(texts)
+
+
 def test_edits_can_be_made_of_a_users_own_answers(tmp_path: Path) -> None:
     own = [
         Answer(f"What is {n} and {n}?", f"Take {n} and add {n} to it. It's easy to see that this gives {2 * n}.",
@@ -235,6 +255,8 @@ def test_nonsense_has_as_many_words_as_a_real_answer() -> None:
         )
         made = sorted(n_words(response(item, arm)) for arm in ("salad_1", "salad_2"))
         assert made == real
+        answers_to_it = [tokens(response(item, arm)) for arm in item.arms if arm.startswith("real")]
+        assert not [arm for arm in ("salad_1", "salad_2") if tokens(response(item, arm)) in answers_to_it]
         kinds.update(item.arms[arm].factors["kind"] for arm in ("salad_1", "salad_2"))
         if "key" in item.arms:
             openings += 1

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from builders.probes import common
+from rmaudit.generate.filler import parts_of
 from rmaudit.generate.pools import is_taken_apart, pool
-from rmaudit.generate.texts import sentences
 from tests.probes.reading_items import items, response
 
 
@@ -71,5 +71,5 @@ def test_answers_are_whole(path: str, arm: str) -> None:
     for item in items(path):
         text = response(item, arm)
         if item.source != "gsm8k":
-            assert not is_taken_apart(sentences(text)), text
+            assert not is_taken_apart(parts_of(text)), text
             assert re.search(r"[.!?][\"')]?$", text), text
