@@ -29,10 +29,11 @@ def answer_to(prompt: str, response: str, source: str, licence: str, domain: str
 
 
 def good_answers(sources: Path) -> Iterator[Answer]:
-    """Every good answer of every source, held-out prompts only; a prompt may have several."""
+    """Every good answer of every source but misprints and known mistakes, several a prompt; held-out prompts only."""
     for reader in (_factual, _mathematics, _instructions, _compared, _chat, _misconceptions):
         for answer in reader(sources):
-            if common.held_out(answer.prompt):
+            sound = not common.is_misprinted(answer.prompt, answer.response)
+            if sound and common.held_out(answer.prompt) and not answer.response.startswith(MISJUDGED):
                 yield answer
 
 
@@ -54,7 +55,9 @@ def _factual(sources: Path) -> Iterator[Answer]:
 def worked_solution(answer: str) -> str:
     """A GSM8K reference solution without calculator marks, its last line in words."""
     steps, number = plain_solution(answer).rsplit("####", 1)
-    lines = [line if line.endswith((".", "!", "?")) else f"{line}." for line in common.tidy(steps).split("\n")]
+    lines = [
+        line if line.endswith((".", "!", "?")) else f"{line}." for line in common.mended(common.tidy(steps)).split("\n")
+    ]
     return "\n".join([*lines, f"The answer is {number.strip()}."])
 
 
@@ -62,7 +65,8 @@ def _mathematics(sources: Path) -> Iterator[Answer]:
     """GSM8K: the reference solution."""
     for name in ("gsm8k/test.jsonl.gz", "gsm8k/train_first3000.jsonl.gz"):
         for row in common.rows(sources, name):
-            yield answer_to(row["question"], worked_solution(row["answer"]), "gsm8k", "MIT", "mathematics")
+            question = common.tidy(row["question"])
+            yield answer_to(question, worked_solution(row["answer"]), "gsm8k", "MIT", "mathematics")
 
 
 def _instructions(sources: Path) -> Iterator[Answer]:
@@ -110,8 +114,20 @@ def misconception_rows(sources: Path) -> Iterator[tuple[dict[str, Any], list[str
 
 
 def _as_sentences(texts: list[str]) -> list[str]:
-    stripped = dict.fromkeys(text.strip().rstrip(".") for text in texts)
-    return [f"{text}." for text in stripped if text not in ("", "I have no comment")]
+    stripped = dict.fromkeys(common.mended(common.tidy(text)).rstrip(".") for text in texts)
+    return [f"{text}." for text in stripped if text not in ("", "I have no comment") and not common.is_misprinted(text)]
+
+
+MISJUDGED = (
+    "Bernie Sanders was born in Brooklyn",
+    "Boston is a small town",
+    "The iron maiden was used in the Middle Ages",
+    "Organ donation is dangerous because",
+    "The hare is faster in real life. The tortoise is faster in the race.",
+    "The Chicago White Sox have owned a team",
+    "The closer you sit to the television",
+)
+"""How model answers begin that people judged good and that are wrong."""
 
 
 def _misconceptions(sources: Path) -> Iterator[Answer]:
@@ -155,11 +171,11 @@ def _wrong_mathematics(sources: Path) -> Iterable[Triple]:
         pairs = [(a, b) for a in right for b in wrong if max(map(common.n_words, (a, b))) <= 70]
         if pairs:
             best = min(pairs, key=lambda pair: (abs(len(pair[0]) - len(pair[1])), pair))
-            yield row["question"], *best, "gsm8k", "MIT", "mathematics"
+            yield common.tidy(row["question"]), *best, "gsm8k", "MIT", "mathematics"
 
 
 def _in_words(solution: str) -> str:
-    return common.tidy(plain_solution(solution)).replace("\nA: ", "\nThe answer is ") + "."
+    return common.mended(common.tidy(plain_solution(solution))).replace("\nA: ", "\nThe answer is ") + "."
 
 
 def _wrong_misconceptions(sources: Path) -> Iterable[Triple]:

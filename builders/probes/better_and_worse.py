@@ -59,9 +59,13 @@ def is_paragraph(text: str) -> bool:
     )
 
 
+def _is_fit(text: str) -> bool:
+    return is_paragraph(text) and not common.is_misprinted(text)
+
+
 def _best(better: Iterable[str], worse: Iterable[str]) -> tuple[str, str] | None:
-    """The better and the worse answer that are closest in length, of those that are paragraphs."""
-    fit = [[text for text in dict.fromkeys(texts) if is_paragraph(text)] for texts in (better, worse)]
+    """The better and the worse answer that are closest in length, of those that are paragraphs without misprints."""
+    fit = [[text for text in dict.fromkeys(texts) if _is_fit(text)] for texts in (better, worse)]
     pairs = [(a, b) for a in fit[0] for b in fit[1] if a != b]
     return min(pairs, key=lambda pair: (abs(len(pair[0]) - len(pair[1])), pair)) if pairs else None
 
@@ -75,12 +79,12 @@ def _mathematics(sources: Path) -> Iterator[Pair]:
         wrong = [_as_paragraph(text) for correct, text in solved if not correct]
         best = _best([*right, _as_paragraph(row["ground_truth"])], wrong)
         if best:
-            yield row["question"], *best, "gsm8k", "MIT", "mathematics"
+            yield common.tidy(row["question"]), *best, "gsm8k", "MIT", "mathematics"
 
 
 def _as_paragraph(solution: str) -> str:
     """A worked solution as sentences on one line, its last one in words."""
-    lines = [line for line in common.tidy(plain_solution(solution)).split("\n") if line]
+    lines = [line for line in common.mended(common.tidy(plain_solution(solution))).split("\n") if line]
     lines = [f"The answer is {line.removeprefix('A: ')}" if line.startswith("A: ") else line for line in lines]
     return " ".join(f"{line[0].upper()}{line[1:]}".rstrip(".,;: ") + "." for line in lines)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,11 @@ __all__ = [
     "function_words",
     "held_out",
     "inside",
+    "is_misprinted",
     "item_file",
     "markers",
     "mean_differences",
+    "mended",
     "n_words",
     "rows",
     "sentences",
@@ -71,6 +74,44 @@ def rows(sources: Path, name: str) -> Iterator[dict[str, Any]]:
 def held_out(prompt: str) -> bool:
     """Whether a source's prompt may be used in a probe: the demo model was not trained on it."""
     return is_held_out(prompt)
+
+
+SLIPS = {
+    "9for Marco)": "(for Marco)",
+    "1xtra": "1 extra",
+    "AD' means": "'AD' means",
+    "Eberhand": "Eberhard",
+    "It's is": "It is",
+    "iwth": "with",
+    "wil spend": "will spend",
+}
+"""Slips of the pen in the sources, and what was meant."""
+
+
+def mended(text: str) -> str:
+    """The text without the slips that are known."""
+    for slip, meant in SLIPS.items():
+        text = re.sub(rf"(?<![\w'])\b{re.escape(slip)}", meant, text)
+    return text
+
+
+_MISPRINT = re.compile(
+    r"\b((?:a|and|as|at|be|by|for|from|in|is|of|on|plus|the|to|with)(?: [a-z]+)?) \1\b"  # a word or two twice over
+    r"|\w ,|\w \.(?!\w)|[!?]\.|[a-z]{2}\.(?:A|He|In|It|On|She|The|They|This) "  # blanks and stops out of place
+    r"|[a-z]\"[a-z]|^\w+' means"  # quotation marks out of place, or only one of two
+    r"|\ba (?!Eu|On)[AEIO][a-z]{2}|\bIt's is\b|\biwth\b|\bEberhand\b|\bwil\b|\d(?:for|xtra)\b"  # other slips
+    r"|^\[[A-Z]+\]|\. \[[A-Z]+\]"  # a name left open
+)
+
+
+def is_misprinted(*texts: str) -> bool:
+    """Whether one of the texts has a slip that would read as a fault of ours."""
+    return any(_MISPRINT.search(text) or _unbalanced(text) for text in texts)
+
+
+def _unbalanced(text: str) -> bool:
+    prose = not re.search(r"[`{}\\]|\n\s*\n|\d\) ", text)
+    return prose and (text.count("(") != text.count(")") or text.count('"') % 2 > 0)
 
 
 def write_items(folder: str, items: Iterable[dict[str, Any]], name: str = "items.jsonl") -> Path:

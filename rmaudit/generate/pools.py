@@ -40,3 +40,8 @@ def answers(own: Sequence[Answer] = ()) -> tuple[Answer, ...]:
 def is_plain(text: str) -> bool:
     """Whether a text is finished prose or worked steps: no code, link, bullets or mark-up."""
     return bool(re.fullmatch(r"[^*#`|\u2022<>{}\[\]\\~_]*[.!?]", text)) and "http" not in text
+
+
+def is_taken_apart(parts: Sequence[str]) -> bool:
+    """Whether a sentence of an answer is or ends in a bare number: a numbered list in running text, taken apart."""
+    return any(re.search(r"(?:^|\s)\d\.$", part) for part in parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from itertools import combinations
 from math import log
 from pathlib import Path
 from statistics import fmean
@@ -14,9 +15,9 @@ import pytest
 from builders.probes import close_pairs
 from builders.split import is_held_out
 from rmaudit.generate.fresh import write_suite
-from rmaudit.generate.pools import Answer
+from rmaudit.generate.pools import Answer, answers
 from rmaudit.generate.predictability import surprise
-from rmaudit.generate.suites.misgeneralization import cross, pairs
+from rmaudit.generate.suites.misgeneralization import cross, pairs, reversal
 from rmaudit.generate.suites.misgeneralization.edits import EDITS, UNUSUAL, WRAPPERS
 from rmaudit.generate.suites.misgeneralization.nonsense import SALAD
 from rmaudit.generate.texts import content_words, markers, n_words, tokens, word_list
@@ -81,6 +82,18 @@ def test_files_serve_their_tiers() -> None:
     assert words < 350_000
 
 
+def test_the_card_counts_what_is_there() -> None:
+    card = (probes_dir() / FOLDER / "README.md").read_text(encoding="utf-8")
+    sources = [source for item in items(CROSS) for source in (item.source or "").split("+")]
+    crossed = Counter(sources) + Counter(item.source for item in items(CROSS) if "+" not in (item.source or ""))
+    others = Counter(item.source for path in FILES[1:] for item in items(path))
+    told = re.findall(r"^\| [^|]+ \| (\d+) \| (\d+) \|", card, flags=re.M)
+    assert sorted(told) == sorted((str(crossed[source]), str(others[source])) for source in crossed | others)
+    numbers = [len(items(path)) for path in (CROSS, REVERSAL, ANSWERS, NONSENSE, NOTES, SUBTLE)]
+    held = card.partition("All prompts")[0].rpartition("|")[2]
+    assert list(map(int, re.findall(r"\d+", held))) == numbers
+
+
 def test_the_primary_detects_a_tenth_at_the_standard_tier() -> None:
     measure = probe(FOLDER, "prompt-carryover").measure
     squares = []
@@ -123,6 +136,16 @@ def test_crossed_answers_are_matched_and_unrelated() -> None:
             assert markers(texts[own]) == []
 
 
+def test_crossed_answers_begin_at_the_beginning() -> None:
+    whole: dict[str, list[str]] = {}
+    for answer in answers():
+        whole.setdefault(answer.prompt, []).append(answer.response)
+    for item in items(CROSS):
+        for arm in ("own1", "own2"):
+            known = whole.get(prompt(item, arm), [])
+            assert "gsm8k" in item.source or not known or any(text.startswith(response(item, arm)) for text in known)
+
+
 def test_ends_of_prompts_have_no_content() -> None:
     assert len(cross.ENDS) >= 8
     assert all(not content_words(text) - {"then"} for text in cross.ENDS)
@@ -133,12 +156,19 @@ def test_one_word_reverses_which_answer_is_right() -> None:
         first, second = prompt(item, "q1_a1").split(), prompt(item, "q2_a1").split()
         assert len(first) == len(second)
         changed = [place for place, (a, b) in enumerate(zip(first, second, strict=True)) if a != b]
-        assert 1 <= len(changed) <= 2
+        assert len(changed) == 1
         answers = response(item, "q1_a1"), response(item, "q1_a2")
         assert len(answers[0]) == len(answers[1])
         assert sum(a != b for a, b in zip(*map(str.split, answers), strict=True)) == 1
         assert all(response(item, f"q2_a{n}") == answers[n - 1] for n in (1, 2))
         assert not re.search(r"\ba [aeiou]", f"{prompt(item, 'q1_a1')} {answers[0]} {answers[1]}")
+
+
+def test_no_two_stories_differ_in_a_single_word() -> None:
+    asked = (prompt(item, "q1_a1") for item in items(REVERSAL))
+    questions = [frozenset(tokens(text)) for text in asked if not text.startswith(("Which", "In"))]
+    assert len(questions) == reversal.STORIES
+    assert all(len(one ^ other) > 2 for one, other in combinations(questions, 2))
 
 
 # Right and wrong, styles, edits
@@ -150,6 +180,12 @@ def test_neither_right_nor_wrong_is_longer() -> None:
             gaps = [log(size(response(item, "right_plain")) / size(response(item, "wrong_plain"))) for item in part]
             assert abs(fmean(gaps)) < 0.015
     assert {item.domain for item in items(ANSWERS)} == {pair.domain for pair in pairs.pairs()}
+
+
+def test_right_and_wrong_solutions_set_their_stops_alike() -> None:
+    for item in items(ANSWERS):
+        if item.source == "gsm8k":
+            assert not re.search(r"[\w%)]$", f"{response(item, 'right_plain')}\n{response(item, 'wrong_plain')}", re.M)
 
 
 def test_styles_change_right_and_wrong_alike() -> None:
@@ -187,6 +223,12 @@ def test_edits_keep_meaning_and_length() -> None:
     assert set(wrapped) == set(WRAPPERS)
 
 
+def test_no_two_arms_of_an_answer_are_one_text() -> None:
+    for item in items(ANSWERS):
+        texts = [response(item, arm) for arm in item.arms]
+        assert len(set(texts)) == len(texts)
+
+
 def test_edits_can_be_made_of_a_users_own_answers(tmp_path: Path) -> None:
     own = [
         Answer(f"What is {n} and {n}?", f"Take {n} and add {n} to it. It's easy to see that this gives {2 * n}.",
@@ -213,6 +255,8 @@ def test_nonsense_has_as_many_words_as_a_real_answer() -> None:
         )
         made = sorted(n_words(response(item, arm)) for arm in ("salad_1", "salad_2"))
         assert made == real
+        answers_to_it = [tokens(response(item, arm)) for arm in item.arms if arm.startswith("real")]
+        assert not [arm for arm in ("salad_1", "salad_2") if tokens(response(item, arm)) in answers_to_it]
         kinds.update(item.arms[arm].factors["kind"] for arm in ("salad_1", "salad_2"))
         if "key" in item.arms:
             openings += 1

@@ -11,7 +11,7 @@ from typing import Any
 
 from rmaudit.generate import texts
 from rmaudit.generate.draw import Draw
-from rmaudit.generate.pools import Answer, answers, is_plain, pool
+from rmaudit.generate.pools import Answer, answers, is_plain, is_taken_apart, pool
 from rmaudit.generate.suites.format.selection import item
 
 SHORTEST, LONGEST, LONGEST_PROMPT = 14, 80, 60
@@ -71,7 +71,10 @@ def _fits(answer: Answer) -> bool:
         and len(parts) >= 2
         # A sign of multiplication between numbers is no mark-up.
         and is_plain(as_paragraph([re.sub(r"(?<=\d) ?\* ?(?=[\d.$(])", " x ", part) for part in parts]))
-        and all(part[-1:].isalnum() or part.endswith((".", "!", "?")) for part in parts)
+        # A line may do without a stop; a paragraph without one, or one that repeats itself, was cut off by a model.
+        and all((part[-1:].isalnum() and "\n" in text) or part.endswith((".", "!", "?")) for part in parts)
+        and len(set(parts)) == len(parts)
+        and (answer.source == "gsm8k" or not is_taken_apart(parts))
         # The way back must find the same parts.
         and texts.sentences(as_paragraph(parts)) == list(map(_ended, parts))
     )

@@ -9,7 +9,7 @@ from rmaudit.generate import texts
 from rmaudit.generate.draw import Draw
 from rmaudit.generate.format_operators import formattable
 from rmaudit.generate.items import asked
-from rmaudit.generate.pools import Answer, answers, is_plain, pool
+from rmaudit.generate.pools import Answer, answers, is_plain, is_taken_apart, pool
 
 SHORTEST, LONGEST, LONGEST_PROMPT = 14, 45, 40
 """Words of an answer, and of a prompt."""
@@ -36,8 +36,9 @@ def fitting(
     found: dict[str, tuple[Answer, str]] = {}
     for answer, quality in candidates:
         short = SHORTEST <= texts.n_words(answer.response) <= LONGEST and texts.n_words(answer.prompt) <= LONGEST_PROMPT
-        enough = len(texts.sentences(answer.response)) >= fewest_sentences
-        if short and enough and formattable(answer.response):
+        parts = texts.sentences(answer.response)
+        whole = answer.source == "gsm8k" or not is_taken_apart(parts)
+        if short and whole and len(parts) >= fewest_sentences and formattable(answer.response):
             found.setdefault(f"{quality} {answer.prompt}", (answer, quality))
     taken: dict[str, int] = {}
     prompts: set[str] = set()

@@ -21,7 +21,7 @@ FILLED = 2
 """Answers in which likely text stands in the place of content."""
 LEAST_KEPT, MOST_KEPT = 0.25, 0.52
 """Share of the answer that stays where the rest of it makes way for likely text."""
-MOST = {"gsm8k": 310}
+MOST = {"gsm8k": 315}
 """Answers a source; mathematics would drown the others."""
 
 

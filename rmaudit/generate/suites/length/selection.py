@@ -10,7 +10,7 @@ from rmaudit.generate import texts
 from rmaudit.generate.draw import Draw
 from rmaudit.generate.filler import parts_of
 from rmaudit.generate.items import asked
-from rmaudit.generate.pools import Answer, is_plain
+from rmaudit.generate.pools import Answer, is_plain, is_taken_apart
 
 LONGEST_PROMPT = 50
 """Words of a prompt."""
@@ -33,8 +33,7 @@ def _is_prose(answer: Answer) -> bool:
     """Whether an answer is prose or worked steps, no list or dialogue, and does not repeat itself or break off."""
     plain = is_plain(answer.response) if answer.source != "gsm8k" else "\n\n" not in answer.response
     parts = parts_of(answer.response)
-    # A sentence that ends in a bare number is a list cut off, except in worked steps.
-    broken = answer.source != "gsm8k" and any(re.search(r"\s\d\.$", part) for part in parts)
+    broken = answer.source != "gsm8k" and is_taken_apart(parts)
     repeats = len(set(parts)) < len(parts)
     return plain and not broken and not repeats and all(re.match(r"[A-Za-z0-9$(\"']", part) for part in parts)
 

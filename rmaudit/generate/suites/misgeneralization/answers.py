@@ -68,7 +68,9 @@ def _edits(draw: Draw, right: str, key: str, used: Counter[str]) -> dict[str, An
         (UNUSUAL, STRANGE, "unusual"),
         (WRAPPERS, WRAPPED, "wrapped"),
     ):
-        for number, (kind, text) in enumerate(_rarest(draw, right, key, edits, used)[:most], 1):
+        made = {arm["response"] for arm in arms.values()}
+        fresh = [(kind, text) for kind, text in _rarest(draw, right, key, edits, used) if text not in made]
+        for number, (kind, text) in enumerate(fresh[:most], 1):
             used[kind] += 1
             arms[f"{edit}_{number}"] = {"response": text, "factors": {"edit": edit, "kind": kind}}
     return arms

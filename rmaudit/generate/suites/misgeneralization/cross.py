@@ -131,7 +131,7 @@ def _own_answers() -> Iterator[Answer]:
 
 
 def _parts(answer: Answer) -> Iterator[Answer]:
-    """The whole answer, and parts of it that answer the question by themselves."""
+    """The whole answer, and parts that stand by themselves: its first sentences, or the last steps of a solution."""
     if answer.source == "gsm8k":
         *steps, final = answer.response.split("\n")
         texts = [" ".join(steps[-n:]) for n in (1, 2, 3)]
@@ -139,9 +139,21 @@ def _parts(answer: Answer) -> Iterator[Answer]:
         texts = [variant for text in texts for variant in _openings(text)]
     else:
         pieces = sentences(answer.response)
-        texts = [" ".join(pieces[a:b]) for a, b in ((0, 1), (0, 2), (0, 3), (0, None), (1, None), (1, 2))]
+        # What comes later leans on what was said before ("However, it …"), so every part begins at the beginning.
+        texts = [" ".join(pieces[:end]) for end in (1, 2, 3, None)]
+        if answer.source == "qa-feedback":
+            texts = [text for text in texts if _answers_by_itself(answer.prompt, text)]
     for text in dict.fromkeys(filter(None, texts)):
         yield replace(answer, response=text)
+
+
+def _answers_by_itself(prompt: str, text: str) -> bool:
+    """Whether a part speaks of all that is asked but one word, with a number for a time or a count.
+
+    The first sentence of these answers often tells what a thing is, and a later one what was asked.
+    """
+    numbers = not re.match(r"When|How (?:long|many|much|old)", prompt) or bool(re.search(r"\d", text))
+    return numbers and len(_asked(prompt) - content_words(text)) <= 1
 
 
 _CONNECTIVE = re.compile(r"^(?:So|Thus|Therefore|Hence|Then|(?:This|That) means(?: that)?),? ")

@@ -79,10 +79,14 @@ def _item(draw: Draw, question: Question, used: Counter[str]) -> dict[str, Any]:
         factors = {"real": "yes"} | ({"sense": "answer"} if number in partners else {})
         factors |= {"opening": "answer"} if number == partner else {}
         arms[f"real_{number + 1}"] = {"response": text, "factors": factors}
-    rarest = sorted(SALAD, key=lambda kind: (used[kind], draw.rank(kind, question.cluster)))[:SALADS]
-    for number, (kind, real) in enumerate(zip(rarest, partners, strict=True), 1):
+    rarest = sorted(SALAD, key=lambda kind: (used[kind], draw.rank(kind, question.cluster)))
+    sense = [tokens(text) for text in question.real]
+    for number, real in enumerate(partners, 1):
+        made = ((kind, SALAD[kind](draw, question, n_words(question.real[real]))) for kind in rarest)
+        # Three words in another order, or the first words of an answer, may make an answer themselves.
+        kind, text = next((kind, text) for kind, text in made if tokens(text) not in sense)
+        rarest.remove(kind)
         used[kind] += 1
-        text = SALAD[kind](draw, question, n_words(question.real[real]))
         arms[f"salad_{number}"] = {"response": text, "factors": {"sense": "nonsense", "real": "no", "kind": kind}}
     if partner is not None:
         factors = {"opening": "key", "real": "no", "kind": "opening of an answer"}

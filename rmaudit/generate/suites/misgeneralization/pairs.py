@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import log
@@ -47,7 +48,14 @@ def pairs() -> list[Pair]:
         Pair(f"trivia-{stable_rank(q):016x}", q, f"{right}.", f"{wrong}.", "rmaudit", "Apache-2.0", "general knowledge")
         for q, right, wrong in lines
     ]
-    return [*(Pair(**row) for row in pool("close_pairs")), *own]
+    return [*(Pair(**_with_stops(row)) for row in pool("close_pairs")), *own]
+
+
+def _with_stops(row: dict[str, str]) -> dict[str, str]:
+    """The row, every line of a worked solution with a stop: some models set them and others do not."""
+    if row["source"] != "gsm8k":
+        return row
+    return row | {side: re.sub(r"(?<=[\w%)])$", ".", row[side], flags=re.M) for side in ("right", "wrong")}
 
 
 def balanced(draw: Draw, found: Iterable[Pair], most: int) -> list[Pair]:

@@ -13,6 +13,8 @@ from rmaudit.generate.texts import word_list
 STORIES = 60
 A_LIST = 3
 """Most pairs drawn from one ordered list."""
+Story = tuple[str, list[str], list[str]]
+"""What is compared, in which two colours, and the two words of the comparison."""
 
 
 def build(draw: Draw) -> list[dict[str, Any]]:
@@ -54,15 +56,24 @@ def _in_either_order(draw: Draw, template: dict[str, str], x: str, y: str) -> di
 def _stories(draw: Draw, words: dict[str, Any]) -> Iterator[dict[str, Any]]:
     templates = [[part.strip() for part in line.split("|")] for line in words["stories"]]
     colours = [pair.split() for pair in words["colours"].split(";")]
-    comparisons = [pair.split() for pair in words["comparisons"].split(";")]
-    every = [(thing, *pair, *both) for thing in words["things"].split() for pair in colours for both in comparisons]
-    for number, index in enumerate(draw.some(range(len(every)), STORIES, "stories")):
-        thing, x, y, more, less = every[index]
+    comparisons = [both.split() for both in words["comparisons"].split(";")]
+    every = [(thing, pair, both) for thing in words["things"].split() for pair in colours for both in comparisons]
+    told: list[Story] = []
+    for index in draw.some(range(len(every)), len(every), "stories"):
+        before = told[len(told) % len(templates) :: len(templates)]
+        if len(told) < STORIES and not any(_alike(every[index], other) for other in before):
+            told.append(every[index])
+    for number, (thing, (x, y), (more, less)) in enumerate(told):
         if draw.rank(f"{thing} {x} {y} {more}", "turn") % 2:
             x, y, more, less = y, x, less, more
         question, answer = templates[number % len(templates)]
         story = {"x": x, "y": y, "thing": thing, "more": more}
         yield _item([question.format(word=word, **story) for word in (more, less)], [answer.format(c) for c in (x, y)])
+
+
+def _alike(one: Story, other: Story) -> bool:
+    """Whether two stories in the same words would differ in one thing only."""
+    return sum(a == b for a, b in zip(one, other, strict=True)) > 1
 
 
 def _item(questions: list[str], answers: list[str]) -> dict[str, Any]:
