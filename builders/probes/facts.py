@@ -31,7 +31,8 @@ def facts(sources: Path) -> Iterator[dict[str, Any]]:
 
 OWN_DOUBT = re.compile(
     r"\b(thought|believed?|unclear|unknown|claim(ed|s)?|not known|debat(ed|able)|no one knows|(do not|don't) know if"
-    r"|suggests|estimate[sd]?|by some measures|not necessarily|enough information|consensus|contention|hard to answer)\b",
+    r"|suggests|estimate[sd]?|by some measures|not necessarily|enough information|consensus|contention"
+    r"|hard to answer)\b",
     re.I,
 )
 """Words by which an answer is already unsure of itself."""

@@ -142,7 +142,7 @@ SLIPS = {
     "origin sin": "original sin",
     "The United states": "The United States",
     "happens to you hair": "happens to your hair",
-    "Your constitutional rights to freedom of speech has been": "Your constitutional right to freedom of speech has been",
+    "constitutional rights to freedom of speech has": "constitutional right to freedom of speech has",
     "should not grapes": "should not eat grapes",
     "caused by a bacteria": "caused by a bacterium",
     "in a steady-state": "in a steady state",
