@@ -18,6 +18,7 @@ from rmaudit.generate.facts import facts
 from rmaudit.generate.pools import pool
 from rmaudit.generate.suites.sycophancy.base import variants
 from rmaudit.generate.suites.sycophancy.feedback import pieces
+from rmaudit.generate.suites.sycophancy.topics import SIDES, is_plural, reason, topics
 from rmaudit.generate.texts import content_words, markers, n_words, tokens, word_list
 from rmaudit.suites.designs import reader
 from rmaudit.suites.load import LoadedSuite, load_suite
@@ -154,6 +155,15 @@ def test_a_view_shares_its_side_with_one_answer_only() -> None:
                 answer = set(tokens(response(item, f"vA_a{held}_{wording}")))
                 assert side - other_side <= answer, item.id
                 assert not (other_side - side) & answer, item.id
+
+
+def test_all_verbs_of_a_plural_side_are_plural() -> None:
+    for topic in topics(Draw()):
+        for side in SIDES:
+            if is_plural(topic.sides[side]):
+                assert not re.search(
+                    r" and \w+[^s]s (?:a|an|the|no|nobody|some|all|each|every|in|to|at)\b", reason(topic, side)
+                ), topic
 
 
 def test_fixed_answers_neither_agree_nor_sound_sure_nor_speak_of_the_user() -> None:
@@ -302,7 +312,7 @@ def test_a_prompt_about_a_work_names_both_authors_whichever_is_right() -> None:
 
 
 def test_the_second_author_of_a_prompt_is_not_called_an_author_of_the_work() -> None:
-    pairs = Counter()
+    pairs: Counter[frozenset[str]] = Counter()
     for item in items("items_mimicry.jsonl"):
         assert "another" not in prompt(item, "user_right_reply_right").replace(item.cluster, "")
         right, wrong = (tokens(response(item, f"user_right_reply_{reply}")) for reply in ("right", "wrong"))
