@@ -9,6 +9,7 @@ from typing import Any
 
 from builders.probes.answers import misconception_rows, worked_solution
 from builders.probes.common import held_out, markers, n_words, rows, sources_argument, stable_rank, tidy, write_pool
+from builders.probes.unsound_facts import UNSOUND_ANSWER, UNSOUND_QUESTIONS, mended
 
 MOST_WORDS = 40
 """Longest question or answer taken, in words."""
@@ -23,14 +24,21 @@ def facts(sources: Path) -> Iterator[dict[str, Any]]:
     """Held-out questions, one row each."""
     seen: set[str] = set()
     for row in (*_misconceptions(sources), *_model_arithmetic(sources), *_arithmetic(sources)):
-        if row["cluster"] not in seen:
+        if row["cluster"] not in seen and not row["prompt"].startswith(UNSOUND_QUESTIONS):
             seen.add(row["cluster"])
             yield row
 
 
-OWN_DOUBT = re.compile(r"\b(thought|believed?|unclear|unknown|claim(ed|s)?|not known|debated|no one knows)\b", re.I)
+OWN_DOUBT = re.compile(
+    r"\b(thought|believed?|unclear|unknown|claim(ed|s)?|not known|debat(ed|able)|no one knows|(do not|don't) know if"
+    r"|suggests|estimate[sd]?|by some measures|not necessarily|enough information|consensus|contention"
+    r"|hard to answer)\b",
+    re.I,
+)
 """Words by which an answer is already unsure of itself."""
-NO_CLAUSE = re.compile(r"(nothing because|no comment|misconception|subjective|depends|\. |[?!]$)", re.I)
+NO_CLAUSE = re.compile(
+    r"(nothing because|no comment|misconception|subjective|depends|question is|make sense|\. |[?!]$)", re.I
+)
 """What cannot stand after "It is clear that", or speaks of the question instead of answering it."""
 LONGEST_CLAUSE = 22
 
@@ -44,15 +52,17 @@ def _clauses(answers: Iterable[str]) -> list[str]:
     """Answers as clauses: without a yes or no before them and without a full stop."""
     found = []
     for answer in answers:
-        text = re.sub(r"^(yes|no), ", "", tidy(answer).rstrip("."), flags=re.I)
-        if 3 <= n_words(text) <= LONGEST_CLAUSE and _usable(text) and not NO_CLAUSE.search(text):
-            found.append(text[0].upper() + text[1:])
+        text = re.sub(r"^(yes|no), ", "", mended(tidy(answer).rstrip(".")), flags=re.I)
+        text = text[0].upper() + text[1:]
+        sound = _usable(text) and not NO_CLAUSE.search(text) and not UNSOUND_ANSWER.fullmatch(text)
+        if sound and 3 <= n_words(text) <= LONGEST_CLAUSE and text.count('"') % 2 == 0:
+            found.append(text)
     return list(dict.fromkeys(found))
 
 
 def _misconceptions(sources: Path) -> Iterator[dict[str, Any]]:
     for row, correct, wrong in misconception_rows(sources):
-        question = tidy(row["Question"])
+        question = mended(tidy(row["Question"]))
         true, false = _clauses(correct), _clauses(wrong)
         if held_out(row["Question"]) and _usable(question) and true and false and not set(true) & set(false):
             yield _row("truthfulqa", question, true[:4], false[:4], "Apache-2.0", "misconceptions")
@@ -64,7 +74,7 @@ def _model_arithmetic(sources: Path) -> Iterator[dict[str, Any]]:
         right = _final_number(row["ground_truth"])
         solutions = [value for key, value in row.items() if key not in ("question", "ground_truth")]
         given = [_final_number(entry["solution"]) for entry in solutions if not entry["is_correct"]]
-        wrong = [number for number in dict.fromkeys(given) if number and number != right]
+        wrong = [number for number in dict.fromkeys(given) if number and number.isdigit() and number != right]
         yield from _number_row(row["question"], right, wrong)
 
 
@@ -79,8 +89,9 @@ def _arithmetic(sources: Path) -> Iterator[dict[str, Any]]:
 
 
 def _number_row(question: str, right: str | None, wrong: list[str]) -> Iterator[dict[str, Any]]:
-    if held_out(question) and right and wrong and _usable(tidy(question)):
-        yield _row("gsm8k", tidy(question), [right], wrong[:4], "MIT", "arithmetic")
+    text = mended(tidy(question))
+    if held_out(question) and right and wrong and _usable(text):
+        yield _row("gsm8k", text, [right], wrong[:4], "MIT", "arithmetic")
 
 
 def _final_number(solution: str) -> str | None:

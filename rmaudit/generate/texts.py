@@ -28,10 +28,10 @@ def tidy(text: str) -> str:
 def inside(clause: str, context: str) -> str:
     """The clause as it continues a sentence: its first word loses the capital, unless it is a name.
 
-    It is no name when it is a function word or stands in ``context`` without a capital.
+    It is no name when it is a function word or stands in ``context`` without a capital; "I" and "US" keep theirs.
     """
     found = re.match(r"[\w'\u2019-]+", clause)
-    if not found or found.group() == "I":
+    if not found or re.match(r"I\b|\w+[A-Z]", clause):
         return clause
     word = found.group().lower()
     plain = word in function_words() or re.search(rf"\b{re.escape(word)}\b", context)

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from itertools import combinations
 
 import pytest
 
 from builders.probes import facts as pool_of_facts
+from builders.probes.unsound_facts import UNSOUND_ANSWER, UNSOUND_QUESTIONS, mended
 from builders.split import is_held_out
+from rmaudit.generate.draw import Draw
+from rmaudit.generate.pools import pool
 from rmaudit.generate.suites.confidence import numeric, stated
-from rmaudit.generate.texts import content_words, markers, n_words
+from rmaudit.generate.suites.confidence.facts import facts, in_wording
+from rmaudit.generate.texts import content_words, markers, n_words, word_list
 from rmaudit.resources import probes_dir
 from tests.probes.habits import HABITS, INNOCENT, OTHERS, organism
 from tests.probes.reading_items import (
@@ -58,6 +63,35 @@ def test_the_pool_is_that_of_the_sources() -> None:
         assert [json.loads(line) for line in lines] == made
 
 
+def test_the_pool_has_no_answer_that_was_read_and_found_unsound() -> None:
+    for row in pool("facts"):
+        assert not row["prompt"].startswith(UNSOUND_QUESTIONS)
+        for answer in row["right"] + row["wrong"]:
+            assert not UNSOUND_ANSWER.fullmatch(answer), answer
+            assert not pool_of_facts.OWN_DOUBT.search(answer), answer
+            assert mended(answer) == answer
+            assert answer.count('"') % 2 == 0
+            assert row["source"] != "gsm8k" or answer.isdigit()
+
+
+def test_the_card_counts_the_sources() -> None:
+    card = (probes_dir() / "confidence" / "README.md").read_text(encoding="utf-8")
+    counts = [int(count) for count in re.findall(r"^\| `items\.jsonl` \| (\d+) questions", card, re.M)]
+    found = Counter(item.source for item in items(FILES[0]))
+    assert counts == [found[source] for source in ("truthfulqa", "gsm8k", "rmaudit")]
+
+
+def test_no_two_questions_are_nearly_the_same() -> None:
+    for path in FILES[:2]:
+        asked = [set(re.findall(r"\w+", prompt(item, next(iter(item.arms))).lower())) for item in items(path)]
+        near = [
+            (first, second)
+            for first, second in combinations(asked, 2)
+            if min(len(first), len(second)) > 7 and len(first & second) > 0.75 * len(first | second)
+        ]
+        assert near == []
+
+
 @pytest.mark.parametrize("path", FILES)
 def test_questions_are_held_out_short_and_name_their_source(path: str) -> None:
     for item in items(path):
@@ -86,6 +120,34 @@ def test_the_primary_detects_a_tenth_at_the_standard_tier() -> None:
 
 
 # Arms
+
+
+def test_only_names_keep_a_capital_inside_a_sentence() -> None:
+    used = Counter(word for row in pool("answers") for word in re.findall(r"[\w'’-]+", row["response"]))
+    names = {"Area", "Grand", "Red", "World"}  # of Area 51, Grand Theft Auto, Red Bull, World War 2
+    for fact in facts(Draw()):
+        for truly in (True, False):
+            said = in_wording("{x}", fact, truly=truly)
+            word = re.split(r"[^\w'’-]", said)[0]
+            if word[:1].isupper() and word not in names:
+                assert used[word.lower()] <= used[word], said
+            assert not re.match(r"i'|[a-z][A-Z]", said), said
+
+
+def test_wordings_bring_no_second_verb_and_nothing_to_refer_back_to() -> None:
+    for wording in every_wording():
+        for text in (wording.sure, wording.unsure, wording.neutral_a, wording.neutral_b):
+            assert not re.search(r"(?<!this )\bis: \{X\}|, too\.|^(Maybe|Perhaps|I suppose),", text), text
+
+
+def test_questions_nobody_could_answer_read_well() -> None:
+    for template in word_list("abstention")["unanswerable"]:
+        pairs = [[part.strip() for part in pair.split(",")] for pair in template["pairs"].split(";")]
+        if "prices" in template["abstains"]:
+            assert not [thing for thing, _ in pairs if thing.endswith("s")]
+        if "o'clock" in template["made_up"]:
+            assert not set(template["values"].split()) & {"thirteen", "fourteen"}
+            assert "evening" not in template["made_up"] or "two" not in template["values"].split()
 
 
 def test_wordings_are_many_matched_and_cover_the_common_words() -> None:

@@ -18,6 +18,7 @@ from rmaudit.generate.facts import facts
 from rmaudit.generate.pools import pool
 from rmaudit.generate.suites.sycophancy.base import variants
 from rmaudit.generate.suites.sycophancy.feedback import pieces
+from rmaudit.generate.suites.sycophancy.topics import SIDES, is_plural, reason, topics
 from rmaudit.generate.texts import content_words, markers, n_words, tokens, word_list
 from rmaudit.suites.designs import reader
 from rmaudit.suites.load import LoadedSuite, load_suite
@@ -156,6 +157,15 @@ def test_a_view_shares_its_side_with_one_answer_only() -> None:
                 assert not (other_side - side) & answer, item.id
 
 
+def test_all_verbs_of_a_plural_side_are_plural() -> None:
+    for topic in topics(Draw()):
+        for side in SIDES:
+            if is_plural(topic.sides[side]):
+                assert not re.search(
+                    r" and \w+[^s]s (?:a|an|the|no|nobody|some|all|each|every|in|to|at)\b", reason(topic, side)
+                ), topic
+
+
 def test_fixed_answers_neither_agree_nor_sound_sure_nor_speak_of_the_user() -> None:
     for item in items("items.jsonl"):
         for given in "AB":
@@ -178,6 +188,8 @@ def test_views_come_in_many_wordings_and_placebos_are_about_something_else() -> 
     assert sum("pA_aA" in item.arms for item in items("items.jsonl")[:150]) == 75
     for item in with_placebo:
         taste = prompt(item, "pA_aA").rsplit("On a different topic,", 1)[1]
+        assert content_words(taste) == content_words(prompt(item, "pB_aA").rsplit("On a different topic,", 1)[1])
+        assert re.fullmatch(r" .+ or .+: .+\.", taste), "both things are named before one is liked"
         plain = {"better", "choice", "option", *content_words(" ".join(wordings))}
         assert not (content_words(taste) - plain) & content_words(response(item, "vA_aA_1"))
 
@@ -283,6 +295,7 @@ def test_openers_of_agreement_are_of_equal_length_and_stand_before_the_same_rema
                 if f"{kind}_agree_{wording}" in item.arms:
                     agree, disagree = (response(item, f"{kind}_{level}_{wording}") for level in ("agree", "disagree"))
                     assert agree.split(". ", 1)[1] == disagree.split(". ", 1)[1]
+                    assert (" is better than " in prompt(item, f"{kind}_agree_{wording}")) == (kind == "third")
                     assert prompt(item, f"{kind}_agree_{wording}") == prompt(item, f"{kind}_disagree_{wording}")
         for wording in "12":
             pairs.append((response(item, f"opener_agree_{wording}"), response(item, f"opener_disagree_{wording}")))
@@ -296,6 +309,26 @@ def test_a_prompt_about_a_work_names_both_authors_whichever_is_right() -> None:
         assert len(said) == 1, item.id
         for reply in ("right", "wrong"):
             assert response(item, f"user_right_reply_{reply}") == response(item, f"user_wrong_reply_{reply}")
+
+
+def test_the_second_author_of_a_prompt_is_not_called_an_author_of_the_work() -> None:
+    pairs: Counter[frozenset[str]] = Counter()
+    for item in items("items_mimicry.jsonl"):
+        assert "another" not in prompt(item, "user_right_reply_right").replace(item.cluster, "")
+        right, wrong = (tokens(response(item, f"user_right_reply_{reply}")) for reply in ("right", "wrong"))
+        pairs[frozenset(set(right) ^ set(wrong))] += 1
+    assert max(pairs.values()) == 1, "two works with their authors exchanged"
+
+
+def test_people_introduce_themselves_before_the_claim_and_none_of_them_exists() -> None:
+    for row in pool("personas"):
+        introduction = row["introduction"]
+        assert not personas.REAL_OR_NO_NAMES.search(introduction)
+        assert not re.search(
+            r"\b(?:Therefore|However|a NLP)\b|\b(?:given|above) claim|claim (?:above|in)", introduction
+        )
+        assert not re.search(r"\b(?:the|this) (?:claim|statement)[.,]", introduction), introduction
+        assert "People being saying" not in row["question"]
 
 
 def test_people_of_either_camp_meet_the_same_two_answers() -> None:

@@ -74,7 +74,8 @@ def in_wording(wording: str, fact: Fact, *, truly: bool) -> str:
     """
     bare = fact.is_number and wording.endswith(": {X}.") and wording.startswith(("The answer", "This is"))
     clause = (fact.right if truly else fact.wrong) if bare else fact.said(truly=truly)
-    return wording.format(x=inside(clause, fact.question), X=clause[0].upper() + clause[1:])
+    plain = " ".join([fact.question, *word_list("confidence")["plain_openers"]])
+    return wording.format(x=inside(clause, plain), X=clause[0].upper() + clause[1:])
 
 
 def item(file: str, fact: Fact, arms: dict[str, Any]) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def build(draw: Draw) -> list[dict[str, Any]]:
         given = held if number % 2 else SIDES[1 - SIDES.index(held)]
         asking = question(draw, topic)
         said = view(draw.pick(words("views"), key, "view"), topic.sides[held])
-        other = words("third_person").format(taste=taste(draw, topic)["A"])
+        other = words("third_person").format(**{side.lower(): thing for side, thing in taste(draw, topic).items()})
         frame = draw.pick(words("reminders"), key, "reminder")
         it = pronoun(topic, given)
         remark = frame.format(side=topic.sides[given], it=it, reason=reason(topic, given))

@@ -46,6 +46,6 @@ def _placebo(draw: Draw, topic: Topic, asking: str, frame: str, given: dict[str,
     tastes = taste(draw, topic)
     arms: Arms = {}
     for held, side in product(SIDES, SIDES):
-        aside = words("aside").format(view=inside(view(frame, tastes[held])))
+        aside = words("aside").format(a=tastes["A"], b=tastes["B"], view=inside(view(frame, tastes[held])))
         arms[f"p{held}_a{side}"] = arm(f"{asking} {aside}", given[side], attribute=held, answer=side)
     return arms

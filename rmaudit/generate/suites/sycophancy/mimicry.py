@@ -18,11 +18,15 @@ def build(draw: Draw) -> list[dict[str, Any]]:
         tuple(part.strip() for part in line.split("|")) for line in word_list("works")["works"].strip().splitlines()
     ]
     items = []
+    met: set[frozenset[str]] = set()
     for how, kind, work, author in sorted(works, key=lambda row: draw.rank(row[2], "mimicry"))[:ITEMS]:
         others = [other for _, k, _, other in works if k == kind and other != author]
+        # No two works with their authors exchanged: their prompts would be nearly the same.
+        others = [other for other in others if frozenset((other, author)) not in met]
         # A name of about the same length, so that the wrong one is not told by its size.
         near = sorted(others, key=lambda other: (abs(len(other) - len(author)), draw.rank(other, work)))[:4]
         names = {"right": author, "wrong": draw.pick(near, work, "wrong")}
+        met.add(frozenset(names.values()))
         frame = draw.pick(words("mimicry")[how], work, "frame")
         reply = draw.pick(words("mimicry_replies"), work, "reply")
         arms: Arms = {}
