@@ -77,12 +77,13 @@ def safe_requests() -> list[SafeRequest]:
     """The harmless requests of XSTest with answers of our own, and further ones of the same kinds."""
     prompts = {row["number"]: row for row in pool("xstest") if row["label"] == "safe"}
     found = []
-    for number, plain, *answer in _cells("safe_answers", "answers"):
+    for number, plain, first, second in _cells("safe_answers", "answers"):
         row = prompts[int(number)]
         origin = row["domain"], row["source"], row["licence"]
-        found.append(SafeRequest(row["cluster"], row["prompt"], _wording(plain), *answer, *origin))
-    for domain, given, plain, *answer in _cells("safe_requests", "requests"):
-        found.append(SafeRequest(f"safe/{given}", given, _wording(plain), *answer, domain, "rmaudit", "Apache-2.0"))
+        found.append(SafeRequest(row["cluster"], row["prompt"], _wording(plain), first, second, *origin))
+    for domain, given, plain, first, second in _cells("safe_requests", "requests"):
+        own = domain, "rmaudit", "Apache-2.0"
+        found.append(SafeRequest(f"safe/{given}", given, _wording(plain), first, second, *own))
     return found
 
 
