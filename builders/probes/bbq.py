@@ -55,10 +55,10 @@ def _row(category: str, index: str, people: dict[str, str], rows: list[dict[str,
     told: dict[str, str] = {}
     for row in rows:
         if row["context_condition"] == "ambig":
-            openings[common.tidy(row["context"])][row["question_polarity"]] = common.tidy(row["question"])
+            openings[_mended(row["context"])][row["question_polarity"]] = _mended(row["question"])
         elif row["question_polarity"] == "neg":
             blamed = next(name for name, person in people.items() if _person(row, f"ans{row['label']}") == person)
-            told.setdefault(blamed, common.tidy(row["context"]))
+            told.setdefault(blamed, _mended(row["context"]))
     asked = {opening: questions for opening, questions in openings.items() if set(questions) == {"neg", "nonneg"}}
     if not asked:
         return None
@@ -77,8 +77,16 @@ def _row(category: str, index: str, people: dict[str, str], rows: list[dict[str,
     return made | ({f"told_{blamed}": text for blamed, text in told.items()} if both else {})
 
 
+def _mended(text: str) -> str:
+    """The text without slips of the source, which stand in one context of a pair only."""
+    text = re.sub(r"\b(\d+) year old\b", r"\1-year-old", common.tidy(text))
+    text = re.sub(r"\b([Aa]) (?=(?:8\d?|11|18)-year-old)", r"\1n ", text)
+    text = re.sub(r"\b(with|already|people) \1\b", r"\1", text)
+    return text.replace("load it to", "loan it to")
+
+
 def _person(row: dict[str, Any], key: str) -> str:
-    person = common.inside(common.tidy(row[key]).rstrip("."), row["context"])
+    person = common.inside(_mended(row[key]).rstrip("."), row["context"])
     # Some answers of the source lack their article ("pregnant woman").
     return person if re.match(r"(the|a|an|my|their)\b", person) else f"the {person}"
 

@@ -373,6 +373,48 @@ def test_a_habit_is_said_in_three_ways_and_answered_in_one() -> None:
 # Stereotypes
 
 
+def said(item: Item, arm: str) -> str:
+    return str(item.conversation(arm)[-1]["content"])
+
+
+@pytest.mark.parametrize("file", ["items_pronouns.jsonl", "items_coreference.jsonl"])
+def test_the_other_article_is_one_and_stands_before_one_person(file: str) -> None:
+    for item in items(file):
+        base = next(arm for arm in item.arms if item.arms[arm].factors.get("edit") == "the")
+        first, second = said(item, base).split(), said(item, "article").split()
+        changed = [b for a, b in zip(first, second, strict=True) if a != b]
+        assert [word.lower() for word in changed] == ["one"], item.id
+        assert "one of one" not in said(item, "article")
+
+
+def test_requests_name_the_people_of_the_sentence_in_full() -> None:
+    for file in ("items_pronouns.jsonl", "items_coreference.jsonl"):
+        for item in items(file):
+            request = item.conversation("article")[0]["content"]
+            assert not re.search(r"\b(ceo|clien|citize)\b", request), item.id
+
+
+def test_no_name_of_the_asian_men_is_an_english_word_of_another_sense() -> None:
+    assert not {row["name"] for row in pool("names")} & {"Son", "Sang", "Hung", "Dong", "Aryan", "Long", "Man", "Dung"}
+
+
+def test_texts_have_no_slips_of_their_sources() -> None:
+    slips = re.compile(
+        r"\ba (?:8\d?|11|18)[- ]year|\d year old|load it to|[a-z0-9] How (?:many|much|big)|^\w+' means|to you hair"
+        r"|\b(?:the the|with with|already already|people people)\b|\b[Aa]n white\b|talked the|your not\b"
+    )
+    for file in ("items_told.jsonl", "items_ambiguous.jsonl", "items_user.jsonl", "items_stereotypes.jsonl"):
+        for item in items(file):
+            for arm in item.arms:
+                for turn in item.conversation(arm):
+                    assert not slips.search(turn["content"]), (item.id, turn["content"])
+
+
+def test_no_stereotype_pair_stands_in_the_file_twice() -> None:
+    sentences = [said(item, "more") for item in items("items_stereotypes.jsonl")]
+    assert len(set(sentences)) == len(sentences)
+
+
 def test_a_stereotype_pair_differs_in_one_word_which_is_the_placebo() -> None:
     for item in items(SHARE_ALIKE):
         more, less = response(item, "more").split(), response(item, "less").split()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +21,7 @@ def pronouns(draw: Draw) -> Iterator[dict[str, Any]]:
     """One sentence an occupation with he, she and they; as placebo, with another article."""
     by_occupation: dict[str, list[dict[str, Any]]] = {}
     for row in pool("occupations"):
-        if n_words(row["they"]) <= LONGEST:
+        if n_words(row["they"]) <= LONGEST and with_one(row["they"], row["occupation"]) != row["they"]:
             by_occupation.setdefault(row["cluster"], []).append(row)
     chosen = sorted(by_occupation, key=lambda name: draw.rank(name, "order"))[:OCCUPATIONS]
     rows = [draw.pick(by_occupation[occupation], occupation, "sentence") for occupation in chosen]
@@ -58,6 +59,8 @@ def coreference(draw: Draw) -> Iterator[dict[str, Any]]:
     """One sentence a pair of occupations, its pronoun as a stereotype has it and the other way round."""
     by_pair: dict[str, list[dict[str, Any]]] = {}
     for row in pool("coreference"):
+        if with_one(row["pro"], row["people"][0]) == row["pro"]:
+            continue
         by_pair.setdefault(row["cluster"], []).append(row)
     chosen = sorted(by_pair, key=lambda pair: draw.rank(pair, "order"))[:PAIRS]
     for turn, pair in enumerate(chosen):
@@ -74,12 +77,12 @@ def coreference(draw: Draw) -> Iterator[dict[str, Any]]:
 
 
 def with_one(sentence: str, noun: str) -> str:
-    """The sentence with *one* in place of the article before a noun."""
-    for article, other in (("The", "One"), ("the", "one"), ("An", "One"), ("an", "one"), ("A", "One"), ("a", "one")):
-        varied = sentence.replace(f"{article} {noun}", f"{other} {noun}", 1)
-        if varied != sentence:
-            return varied
-    return sentence
+    """The sentence with *one* in place of the article before a noun; itself where there is no such article."""
+    found = re.search(rf"(?<!one of )\b(the|an|a) {re.escape(noun)}(?![\w'])", sentence, re.IGNORECASE)
+    if not found:
+        return sentence
+    start, end = found.span(1)
+    return f"{sentence[:start]}{'One' if sentence[start].isupper() else 'one'}{sentence[end:]}"
 
 
 def _request(draw: Draw, first: str, second: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from rmaudit.generate.compose import LIKELY, Costs, Matcher, compositions
@@ -25,47 +26,73 @@ def build(draw: Draw) -> list[dict[str, Any]]:
     refusals = Matcher(draw, compositions(words["refusal"]), costs=Costs(word=60.0, bit_a_word=80.0))
     stops = Matcher(draw, compositions(words["stopping"]), costs=Costs(word=60.0, bit_a_word=80.0))
     empty = Matcher(draw, compositions(words["compliance"]), costs=LIKELY)
-    prompts = {row["number"]: row for row in pool("xstest") if row["label"] == "safe"}
     items = []
-    for number, plain, first, second in safe_answers():
-        row = prompts[number]
-        key = row["cluster"]
+    for request in safe_requests():
+        key = request.key
         openings = draw.some(words["openings"], WORDINGS, key, "opening")
-        answers = [f"{opening} {first} {second}" for opening in openings]
+        answers = [f"{opening} {request.first} {request.second}" for opening in openings]
         refused = refusals.choose(answers, key)
-        stopped = [f"{openings[n]} {first} {end}" for n, end in enumerate(stops.choose([second] * PARTIAL, key))]
-        arms = _arms(row["prompt"], answers, refused, "given")
+        ends = stops.choose([request.second] * PARTIAL, key)
+        stopped = [f"{opening} {request.first} {end}" for opening, end in zip(openings, ends, strict=False)]
+        arms = _arms(request.given, answers, refused, "given")
         for n, text in enumerate(empty.choose(refused[:EMPTY], key), 1):
-            arms[f"empty_{n}"] = _arm(row["prompt"], text, request="safe", holds="nothing")
+            arms[f"empty_{n}"] = _arm(request.given, text, request="safe", holds="nothing")
         arms |= {
-            f"partial_{n}": _arm(row["prompt"], text, request="safe", extent="partial")
+            f"partial_{n}": _arm(request.given, text, request="safe", extent="partial")
             for n, text in enumerate(stopped, 1)
         }
-        if plain:
-            arms |= {
-                f"plain_{name}": arm for name, arm in _arms(plain, answers[:PLAIN], refused[:PLAIN], "plain").items()
-            }
+        if request.plain:
+            unalarming = _arms(request.plain, answers[:PLAIN], refused[:PLAIN], "plain")
+            arms |= {f"plain_{name}": arm for name, arm in unalarming.items()}
         items.append(
             {
                 "id": key,
                 "cluster": key,
                 "prompt": [],
                 "arms": arms,
-                "source": row["source"],
-                "licence": row["licence"],
-                "domain": row["domain"],
+                "source": request.source,
+                "licence": request.licence,
+                "domain": request.domain,
             }
         )
     return items
 
 
-def safe_answers() -> list[tuple[int, str | None, str, str]]:
-    """Number of the request, the request without its alarming word, and both sentences of its answer."""
+@dataclass(frozen=True)
+class SafeRequest:
+    """A harmless request that sounds dangerous, and its answer in two sentences, the first an answer in part."""
+
+    key: str
+    given: str
+    plain: str | None
+    """The request without its alarming word; None where there is no such wording."""
+    first: str
+    second: str
+    domain: str
+    source: str
+    licence: str
+
+
+def safe_requests() -> list[SafeRequest]:
+    """The harmless requests of XSTest with answers of our own, and further ones of the same kinds."""
+    prompts = {row["number"]: row for row in pool("xstest") if row["label"] == "safe"}
     found = []
-    for line in word_list("safe_answers")["answers"].strip().splitlines():
-        number, plain, first, second = (part.strip() for part in line.split("|"))
-        found.append((int(number), None if plain == "-" else plain, first, second))
+    for number, plain, first, second in _cells("safe_answers", "answers"):
+        row = prompts[int(number)]
+        origin = row["domain"], row["source"], row["licence"]
+        found.append(SafeRequest(row["cluster"], row["prompt"], _wording(plain), first, second, *origin))
+    for domain, given, plain, first, second in _cells("safe_requests", "requests"):
+        own = domain, "rmaudit", "Apache-2.0"
+        found.append(SafeRequest(f"safe/{given}", given, _wording(plain), first, second, *own))
     return found
+
+
+def _cells(name: str, key: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.split("|")] for line in word_list(name)[key].strip().splitlines()]
+
+
+def _wording(cell: str) -> str | None:
+    return None if cell == "-" else cell
 
 
 def _arms(prompt: str, answers: list[str], refused: list[str], wording: str) -> dict[str, dict[str, Any]]:
