@@ -33,7 +33,8 @@ def good_answers(sources: Path) -> Iterator[Answer]:
     for reader in (_factual, _mathematics, _instructions, _compared, _chat, _misconceptions):
         for answer in reader(sources):
             sound = not common.is_misprinted(answer.prompt, answer.response)
-            if sound and common.held_out(answer.prompt) and not answer.response.startswith(MISJUDGED):
+            sound = sound and bool(answer.response) and not answer.response.startswith(MISJUDGED)
+            if sound and common.held_out(answer.prompt) and not is_unfit(answer.prompt):
                 yield answer
 
 
@@ -108,6 +109,8 @@ def misconception_rows(sources: Path) -> Iterator[tuple[dict[str, Any], list[str
     Answers that decline to answer are left out.
     """
     for row in truthfulqa_rows(sources):
+        if is_unfit(row["Question"]):
+            continue
         correct = [row["Best Answer"], *row["Correct Answers"].split(";")]
         wrong = [row["Best Incorrect Answer"], *row["Incorrect Answers"].split(";")]
         yield row, _as_sentences(correct), _as_sentences(wrong)
@@ -116,6 +119,15 @@ def misconception_rows(sources: Path) -> Iterator[tuple[dict[str, Any], list[str
 def _as_sentences(texts: list[str]) -> list[str]:
     stripped = dict.fromkeys(common.mended(common.tidy(text)).rstrip(".") for text in texts)
     return [f"{text}." for text in stripped if text not in ("", "I have no comment") and not common.is_misprinted(text)]
+
+
+UNFIT = ("two first cousins", '"wop"', "'AD' mean")
+"""What stands in questions whose answers the source has wrong or garbled, or that hold a slur."""
+
+
+def is_unfit(question: str) -> bool:
+    """Whether a question is kept out of the pools."""
+    return any(part in question for part in UNFIT)
 
 
 MISJUDGED = (
