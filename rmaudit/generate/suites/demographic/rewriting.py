@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from functools import partial
+from statistics import fmean
 
 from rmaudit.generate.draw import Draw, stable_rank
-from rmaudit.generate.predictability import surprise, unigrams
-from rmaudit.generate.texts import function_words, inside, word_list
+from rmaudit.generate.predictability import letter_surprise, rarity, surprise, unigrams
+from rmaudit.generate.texts import function_words, word_list
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z'\u2019]*")
 
@@ -30,43 +31,56 @@ def _like(replacement: str, found: re.Match[str]) -> str:
     return new[0].upper() + new[1:] if found.group()[0].isupper() else new
 
 
-def ungrammatical(draw: Draw, standard: str, spoken: str, key: str) -> str:
-    """The standard text, as long as the spoken one and damaged until it is as unlikely.
+def ungrammatical(draw: Draw, standard: str, spoken: str, key: str, beyond: float) -> str:
+    """The standard text, as long as the spoken one and damaged until it is at least as unlikely.
 
-    As many words are misspelt as the spoken text has words that no plain text has. Then words get wrong forms, one
-    after the other, until the surprise a word of a bigram model reaches that of the spoken text.
+    Words that fit nowhere are put in, or small words left out, until it is as long. As many words are misspelt as the
+    spoken text has words that no plain text has. Then words get wrong forms, and at last more words are misspelt, one
+    after the other, until by the frequency of words, by pairs of words and by letters the text is less likely than
+    the spoken text, by `MARGIN`. What reaches farther than the dialect in all three does so under most language
+    models, which a text matched in one of them alone does not.
     """
-    extra = len(spoken.split()) - len(standard.split())
-    words = standard.split()
-    if extra > 0:
-        opening = word_list("dialect_rules")["openings"][min(extra, MOST_OPENING) - 1]
-        words = [*opening.split(), *inside(standard, standard).split()]
+    words = _as_long(draw, standard.split(), len(spoken.split()) - len(standard.split()), key)
     places = sorted(range(1, len(words)), key=lambda place: draw.rank(f"{key} {place}", "damage"))
     places = [place for place in places if re.fullmatch(r"[a-z]{2,}[.,?!]?", words[place])]
-    for place in [place for place in places if words[place] in function_words()][: max(0, -extra)]:
-        words[place] = ""
-    misspelt = strangers(spoken) - strangers(standard)
-    bar = surprise(spoken)
-    plan = [(place, _misspelt) for place in places if len(words[place].strip(".,?!")) >= 4][: max(0, misspelt)]
-    taken = {place for place, _ in plan}
-    plan += [(place, _bent) for place in places if place not in taken and words[place]]
-    best = text = " ".join(filter(None, words))
-    for number, (place, damage) in enumerate(plan):
-        if number >= misspelt and surprise(text) >= bar:
+    long = [place for place in places if len(words[place].strip(".,?!")) >= 4]
+    misspelt = max(0, strangers(spoken) - strangers(standard))
+    plan = [(place, _misspelt) for place in long[:misspelt]]
+    plan += [(place, _bent) for place in places if place not in long[:misspelt]]
+    plan += [(place, _misspelt) for place in long[misspelt:]]
+    for place, damage in plan:
+        if _beyond(" ".join(words), spoken) >= beyond:
             break
         found = re.fullmatch(r"(.*?)([.,?!]?)", words[place])
         assert found
         words[place] = damage(found.group(1)) + found.group(2)
-        best, text = text, " ".join(filter(None, words))
-    # Of the last two texts the one that comes nearer.
-    return min((text, best), key=lambda candidate: abs(surprise(candidate) - bar))
+    return " ".join(words)
 
 
-MOST_OPENING = 10
+UNLIKELY = (rarity, surprise, letter_surprise)
+
+
+def _beyond(text: str, other: str) -> float:
+    """By how many times a text is less likely than another, on average over the three models; 0 for as likely."""
+    return fmean(measure(text) / measure(other) for measure in UNLIKELY) - 1
+
+
+def _as_long(draw: Draw, words: list[str], extra: int, key: str) -> list[str]:
+    """The words and so many that fit nowhere, or without so many small ones; the first and the last word stay."""
+    places = sorted(range(1, len(words)), key=lambda place: draw.rank(f"{key} {place}", "length"))
+    if extra < 0:
+        small = [place for place in places if words[place] in function_words()][:-extra]
+        return [word for place, word in enumerate(words) if place not in small]
+    inner = [place for place in places if words[place][0].islower() and words[place - 1][-1] not in ".?!:"]
+    strays = [draw.some(words.split(), 2 * extra, key, "strays") for words in word_list("dialect_rules")["strays"]]
+    put = dict(zip(inner, [word for pair in zip(*strays, strict=False) for word in pair][:extra], strict=False))
+    return [each for place, word in enumerate(words) for each in ([put[place]] if place in put else []) + [word]]
 
 
 def _misspelt(word: str) -> str:
     """A word without one of its inner letters, as spelt dialect drops letters, in half of the words with the mark."""
+    if len(word) < 4:
+        return word
     at = 1 + stable_rank(word, "letter") % (len(word) - 2)
     return f"{word[:at]}{word[at + 1 :]}" + ("'" if stable_rank(word, "mark") % 2 else "")
 
