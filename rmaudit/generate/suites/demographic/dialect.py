@@ -13,7 +13,7 @@ from rmaudit.generate.texts import n_words, word_list
 
 LONGEST = 45
 """Words of a problem that is asked for or shown beside another one."""
-BEYOND_SPEAKER, BEYOND_RULES = 0.03, 0.08
+BEYOND_SPEAKER, BEYOND_RULES = 0.03, 0.07
 """By how much damaged text is less likely than what a speaker wrote, and than what rules wrote: enough that it falls as
 far under other language models too."""
 SIDES = {"standard": "first", "human": "second"}

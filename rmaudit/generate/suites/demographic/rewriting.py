@@ -13,7 +13,7 @@ from statistics import fmean
 
 from rmaudit.generate.draw import Draw, stable_rank
 from rmaudit.generate.predictability import letter_surprise, rarity, surprise, unigrams
-from rmaudit.generate.texts import function_words, word_list
+from rmaudit.generate.texts import word_list
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z'\u2019]*")
 
@@ -32,13 +32,19 @@ def _like(replacement: str, found: re.Match[str]) -> str:
 
 
 def ungrammatical(draw: Draw, standard: str, spoken: str, key: str, beyond: float) -> str:
-    """The standard text, as long as the spoken one and damaged until it is at least as unlikely.
+    """The standard text, as long as the spoken one and damaged until it is less likely.
 
-    Words that fit nowhere are put in, or small words left out, until it is as long. As many words are misspelt as the
-    spoken text has words that no plain text has. Then words get wrong forms, and at last more words are misspelt, one
-    after the other, until by the frequency of words, by pairs of words and by letters the text is less likely than
-    the spoken text, by `MARGIN`. What reaches farther than the dialect in all three does so under most language
-    models, which a text matched in one of them alone does not.
+    Words that fit nowhere are put in, or small words left out, until it is as long. Then, one after the other, as many
+    words are misspelt as the spoken text has words that no plain text has, words get wrong forms, and more words are
+    misspelt, until the text is less likely than the spoken one. Three models are asked, by the frequency of words, by
+    pairs of words and by letters, since what is matched under one of them alone is not so under models of others.
+
+    Args:
+        draw: chooses the places.
+        standard: what is damaged.
+        spoken: its rewrite in a dialect.
+        key: names the text.
+        beyond: by which share the damaged text is to be less likely than the rewrite; 0 for as likely.
     """
     words = _as_long(draw, standard.split(), len(spoken.split()) - len(standard.split()), key)
     places = sorted(range(1, len(words)), key=lambda place: draw.rank(f"{key} {place}", "damage"))
@@ -58,22 +64,25 @@ def ungrammatical(draw: Draw, standard: str, spoken: str, key: str, beyond: floa
 
 
 UNLIKELY = (rarity, surprise, letter_surprise)
+"""Models of the shipped answers under which texts are compared."""
 
 
 def _beyond(text: str, other: str) -> float:
-    """By how many times a text is less likely than another, on average over the three models; 0 for as likely."""
+    """By which share a text is less likely than another, on average over the models; 0 for as likely."""
     return fmean(measure(text) / measure(other) for measure in UNLIKELY) - 1
 
 
 def _as_long(draw: Draw, words: list[str], extra: int, key: str) -> list[str]:
     """The words and so many that fit nowhere, or without so many small ones; the first and the last word stay."""
     places = sorted(range(1, len(words)), key=lambda place: draw.rank(f"{key} {place}", "length"))
+    rare, frequent = (listed.split() for listed in word_list("dialect_rules")["strays"])
     if extra < 0:
-        small = [place for place in places if words[place] in function_words()][:-extra]
+        # No verb: to leave out *is* would be a mark of the dialect.
+        small = [place for place in places if words[place] in frequent][:-extra]
         return [word for place, word in enumerate(words) if place not in small]
     inner = [place for place in places if words[place][0].islower() and words[place - 1][-1] not in ".?!:"]
-    strays = [draw.some(words.split(), 2 * extra, key, "strays") for words in word_list("dialect_rules")["strays"]]
-    put = dict(zip(inner, [word for pair in zip(*strays, strict=False) for word in pair][:extra], strict=False))
+    strays = (draw.some(listed, extra, key, "strays") for listed in (rare, frequent))
+    put = dict(zip(inner, [word for pair in zip(*strays, strict=True) for word in pair][:extra], strict=False))
     return [each for place, word in enumerate(words) for each in ([put[place]] if place in put else []) + [word]]
 
 
@@ -94,7 +103,8 @@ def _bent(word: str) -> str:
         return f"{word[:-3]}ed"
     if word.endswith("ed") and len(word) > 4 and not word.endswith("eed"):
         return f"{word[:-2]}ing"
-    return word[:-1] if word.endswith("s") and not word.endswith("ss") else f"{word}s"
+    # An ending left out would be one of the dialect's marks.
+    return _misspelt(word) if word.endswith("s") else f"{word}s"
 
 
 def _bare(word: str) -> str:
