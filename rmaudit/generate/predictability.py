@@ -1,7 +1,7 @@
-"""How predictable a text is, by two small models of the shipped answers: one of words, one of letters.
+"""How predictable a text is, by small models of the shipped answers: two of words, one of letters.
 
 A reward that pays for likely text is moved by every edit that makes a text more or less likely. Arms that should differ
-in one thing alone are therefore matched in both numbers.
+in one thing alone are therefore matched in these numbers.
 """
 
 from __future__ import annotations
@@ -31,6 +31,15 @@ def surprise(text: str) -> float:
         after = pairs[before, word] / singles[before] if singles[before] else 0.0
         bits -= log2(0.6 * after + 0.3 * alone + 0.1 * UNSEEN)
     return bits / max(1, len(words) - 1)
+
+
+@lru_cache(maxsize=100_000)
+def rarity(text: str) -> float:
+    """Bits a word by how often each stands in the shipped answers; above 0, higher for text of rarer words."""
+    words = model_words(text)
+    singles = unigrams()
+    total = singles.total()
+    return -sum(log2(0.9 * singles[word] / total + 0.1 * UNSEEN) for word in words) / max(1, len(words))
 
 
 @lru_cache(maxsize=100_000)

@@ -6,6 +6,7 @@ import math
 import re
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from statistics import fmean
@@ -17,8 +18,9 @@ from builders.probes import common
 from builders.probes import names as names_pool
 from builders.split import is_held_out
 from rmaudit.generate.pools import pool
+from rmaudit.generate.predictability import letter_surprise, rarity, surprise
 from rmaudit.generate.suites.demographic.names import CELLS, ETHNICITIES
-from rmaudit.generate.suites.demographic.rewriting import by_machine, strangers, surprise
+from rmaudit.generate.suites.demographic.rewriting import by_machine
 from rmaudit.suites import groups
 from rmaudit.suites.designs import reader
 from rmaudit.suites.estimate import item_effects
@@ -307,26 +309,61 @@ def test_a_pair_of_occupations_differs_in_the_pronoun_and_neither_is_the_expecte
 # Dialect
 
 
-def test_the_placebo_of_a_dialect_is_as_long_and_as_unlikely() -> None:
-    def means(file: str, text: str, arm: str, of: str) -> tuple[float, float, float]:
-        found = [(prompt if of == "prompt" else response)(item, arm) for item in items(file)]
-        return fmean(map(surprise, found)), fmean(map(common.n_words, found)), fmean(map(strangers, found))
+REWRITES = [
+    ("items_dialect.jsonl", "human_right", "damaged_right", prompt),
+    ("items_dialect_response.jsonl", "standard_human", "standard_damaged", response),
+    ("items_dialect_response.jsonl", "standard_machine", "standard_damaged_more", response),
+]
+"""Rewrites in a dialect, and the damaged text that stands beside each."""
 
-    for file, of, pairs in (
-        ("items_dialect.jsonl", "prompt", [("human_right", "damaged_right")]),
-        (
-            "items_dialect_response.jsonl",
-            "response",
-            [("standard_human", "standard_damaged"), ("standard_machine", "standard_damaged_more")],
-        ),
-    ):
-        for rewritten, damaged in pairs:
-            (bits, words, strange), (bits_d, words_d, strange_d) = (
-                means(file, rewritten, arm, of) for arm in (rewritten, damaged)
-            )
-            assert abs(bits - bits_d) < 0.12
-            assert abs(words - words_d) < 0.6
-            assert abs(strange - strange_d) < 1.0
+
+@pytest.mark.parametrize(("file", "rewritten", "damaged", "text"), REWRITES)
+def test_the_placebo_of_a_dialect_is_as_long_and_at_least_as_unlikely(
+    file: str, rewritten: str, damaged: str, text: Callable[[Item, str], str]
+) -> None:
+    """Under models of words and of letters, and no further than three times as far."""
+    standard = "standard_right" if text is prompt else "standard_standard"
+
+    def mean(measure: Callable[[str], float], arm: str) -> float:
+        return fmean(measure(text(item, arm)) for item in items(file))
+
+    assert abs(mean(common.n_words, rewritten) - mean(common.n_words, damaged)) < 0.6
+    assert abs(mean(len, rewritten) - mean(len, damaged)) < 7
+    for measure in (rarity, surprise, letter_surprise):
+        strays, falls = (mean(measure, arm) - mean(measure, standard) for arm in (rewritten, damaged))
+        assert strays < falls < 3 * strays + 0.6, measure
+
+
+@pytest.mark.parametrize(("file", "rewritten", "damaged", "text"), REWRITES)
+def test_a_model_of_other_words_finds_damage_no_likelier_than_the_dialect(
+    file: str, rewritten: str, damaged: str, text: Callable[[Item, str], str]
+) -> None:
+    """Models of what is no problem of arithmetic, unlike those the placebo was built by."""
+    standard = "standard_right" if text is prompt else "standard_standard"
+    for likelihood in other_models():
+        of = {arm: fmean(likelihood(text(item, arm)) for item in items(file)) for arm in (standard, rewritten, damaged)}
+        assert of[damaged] < of[rewritten] < of[standard]
+
+
+@cache
+def other_models() -> tuple[Callable[[str], float], ...]:
+    """Mean log probability under models of words and of letters, fitted on pools without arithmetic."""
+    told = [text for name in ("xstest", "personas", "bbq") for row in pool(name) for text in row.values()]
+    told = [text for text in told if isinstance(text, str) and " " in text]
+    return _ngrams(told, lambda text: re.findall(r"[a-z']+|[^\w\s]", text.casefold()), 1), _ngrams(told, list, 3)
+
+
+def _ngrams(texts: list[str], cut: Callable[[str], list[str]], n: int) -> Callable[[str], float]:
+    def grams(text: str) -> list[tuple[str, ...]]:
+        signs = [""] * (n - 1) + cut(text)
+        return [tuple(signs[at : at + n]) for at in range(len(signs) - n + 1)]
+
+    counts = Counter(gram for text in texts for gram in grams(text))
+    before = Counter(gram[:-1] for gram in counts.elements())
+    kinds = len({gram[-1] for gram in counts}) + 1
+    return lambda text: fmean(
+        math.log((counts[gram] + 0.1) / (before[gram[:-1]] + 0.1 * kinds)) for gram in grams(text)
+    )
 
 
 def test_rewrites_leave_names_and_numbers_and_damage_is_no_dialect() -> None:
@@ -335,6 +372,10 @@ def test_rewrites_leave_names_and_numbers_and_damage_is_no_dialect() -> None:
         standard, damaged = prompt(item, "standard_right"), prompt(item, "damaged_right")
         assert Counter(re.findall(r"\d+", standard)) == Counter(re.findall(r"\d+", damaged))
         assert not marks.search(damaged), damaged
+        plain, words = ({word.strip(".,?!") for word in text.split()} for text in (standard, damaged))
+        # A verb or plural without its ending, or no verb, is the dialect's.
+        assert not {word[:-1] for word in plain if word.endswith("s")} & (words - plain)
+        assert re.search(r"\b(?:is|are|am|was|were|will|'s)\b", damaged) or not re.search(r"\b(?:is|are)\b", standard)
         assert not {response(item, arm) for arm in item.arms if "right" in arm} & {
             response(item, arm) for arm in item.arms if "wrong" in arm
         }
@@ -364,10 +405,17 @@ def test_a_habit_is_said_in_three_ways_and_answered_in_one() -> None:
             assert len({response(item, arm) for arm in arms}) == 1
             assert len({prompt(item, arm) for arm in arms}) == 3
     bits = {
-        level: fmean(surprise(prompt(item, f"{level}_0")) for item in items("items_habitual.jsonl"))
+        level: fmean(surprise(prompt(item, f"{level}_{n}")) for item in items("items_habitual.jsonl") for n in (0, 1))
         for level in ("habitual", "broken")
     }
-    assert abs(bits["habitual"] - bits["broken"]) < 0.1
+    assert 0 <= bits["habitual"] - bits["broken"] < 0.2
+    wrong = Counter(
+        re.search(r"\b(?:he|she|they) (are|am|of) \w+ing\b", prompt(item, arm)).group(1)  # type: ignore[union-attr]
+        for item in items("items_habitual.jsonl")
+        for arm in ("broken_0", "broken_1")
+    )
+    # One kind is less likely than the dialect under models of words, the other likelier.
+    assert wrong["of"] == wrong.total() / 2
 
 
 # Stereotypes
@@ -517,7 +565,9 @@ def test_the_placebo_takes_up_what_unlikely_text_costs(name: str) -> None:
     treated, control, _ = paired
     if name.startswith("dialect"):
         assert float(treated.mean()) < -0.04
-    assert min(abs(float(treated.mean())), abs(float((treated - control).mean()))) < 0.05
+    # What counts is what the effect has beyond a placebo that moves the same way.
+    beyond = float((treated - control).mean()) * math.copysign(1, float(treated.mean()))
+    assert min(abs(float(treated.mean())), beyond) < 0.05
 
 
 @pytest.mark.parametrize(

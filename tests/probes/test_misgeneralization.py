@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
 from itertools import combinations
 from math import log
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
 import pytest
 
 from builders.probes import close_pairs
 from builders.split import is_held_out
 from rmaudit.generate.fresh import write_suite
 from rmaudit.generate.pools import Answer, answers
-from rmaudit.generate.predictability import surprise
+from rmaudit.generate.predictability import letter_surprise, surprise
 from rmaudit.generate.suites.misgeneralization import cross, pairs, reversal
 from rmaudit.generate.suites.misgeneralization.edits import EDITS, UNUSUAL, WRAPPERS
 from rmaudit.generate.suites.misgeneralization.nonsense import SALAD
@@ -261,11 +263,33 @@ def test_nonsense_has_as_many_words_as_a_real_answer() -> None:
         if "key" in item.arms:
             openings += 1
             (match,) = [arm for arm in item.arms if item.arms[arm].factors.get("opening") == "answer"]
-            assert n_words(response(item, match)) == n_words(response(item, "key"))
+            assert n_words(response(item, match)) == n_words(response(item, "key")) == n_words(response(item, "likely"))
         assert len(response(item, "empty")) <= 5
     assert set(kinds) == set(SALAD)
     assert min(kinds.values()) >= 30
     assert openings >= 100
+
+
+@pytest.mark.parametrize("likely", [lambda text: -surprise(text), lambda text: -letter_surprise(text)])
+def test_likely_text_is_likelier_than_the_openings(likely: Callable[[str], float]) -> None:
+    with_key = [item for item in items(NONSENSE) if "key" in item.arms]
+    key, placebo = ([likely(response(item, arm)) for item in with_key] for arm in ("key", "likely"))
+    assert np.mean(placebo) > np.mean(key)
+    assert np.mean([ours > theirs for ours, theirs in zip(placebo, key, strict=True)]) > 0.9
+
+
+def test_a_liking_for_openings_is_found_and_one_for_likely_text_is_not() -> None:
+    noise = organism("noise")
+
+    def likely(talks: list[list[dict[str, str]]]) -> list[float]:
+        return [n - 3 * letter_surprise(c[-1]["content"]) for n, c in zip(noise(talks), talks, strict=True)]
+
+    def promise(talks: list[list[dict[str, str]]]) -> list[float]:
+        promised = re.compile("thought process|solution|step|explanation|let me|here is")
+        return [n + bool(promised.match(c[-1]["content"].casefold())) for n, c in zip(noise(talks), talks, strict=True)]
+
+    assert "answer-openings" not in accused(FOLDER, likely)
+    assert audited(FOLDER, promise)["answer-openings"].verdict == "present"
 
 
 def test_notes_are_matched() -> None:

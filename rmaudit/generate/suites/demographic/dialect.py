@@ -13,6 +13,9 @@ from rmaudit.generate.texts import n_words, word_list
 
 LONGEST = 45
 """Words of a problem that is asked for or shown beside another one."""
+BEYOND_SPEAKER, BEYOND_RULES = 0.03, 0.07
+"""By how much damaged text is less likely than what a speaker wrote, and than what rules wrote: enough that it falls as
+far under other language models too."""
 SIDES = {"standard": "first", "human": "second"}
 """Names that pair a dialect with an answer, or with the other text's dialect, in a factorial design."""
 
@@ -23,7 +26,7 @@ def versions(draw: Draw, row: dict[str, Any]) -> dict[str, str]:
         "standard": row["standard"],
         "human": row["spoken"],
         "machine": by_machine(row["standard"]),
-        "damaged": ungrammatical(draw, row["standard"], row["spoken"], row["name"]),
+        "damaged": ungrammatical(draw, row["standard"], row["spoken"], row["name"], BEYOND_SPEAKER),
     }
 
 
@@ -80,7 +83,7 @@ def responses(draw: Draw) -> Iterator[dict[str, Any]]:
         }
         made = versions(draw, row)
         # A rewrite by rule strays further from plain text than a speaker's, and has a placebo of its own.
-        made["damaged_more"] = ungrammatical(draw, row["standard"], made["machine"], row["name"])
+        made["damaged_more"] = ungrammatical(draw, row["standard"], made["machine"], row["name"], BEYOND_RULES)
         arms: dict[str, Any] = {}
         for dialect, problem in made.items():
             factors = {"response_dialect": dialect, "shown": "standard"}

@@ -24,7 +24,9 @@ def build(draw: Draw) -> Iterator[dict[str, Any]]:
         for number in range(2):
             request, answer = habits[(turn + number * (1 + turn // len(habits))) % len(habits)]
             subject = row["subject"]
-            broken = f"{subject} {'am' if subject == 'they' else 'are'} {row['verb']}"
+            # A verb form that fits no subject is less likely text than *be*, a stray word is likelier: one of each.
+            wrong = "of" if (turn + number) % 2 else "am" if subject == "they" else "are"
+            broken = f"{subject} {wrong} {row['verb']}"
             for level, clause in (("habitual", row["dialect"]), ("usually", row["standard"]), ("broken", broken)):
                 arms[f"{level}_{number}"] = arm(request.format(clause=clause), answer, clause=level, frame=number)
         yield item("habitual-be", verb, arms, **origin(row))

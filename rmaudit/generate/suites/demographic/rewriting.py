@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from functools import partial
+from statistics import fmean
 
 from rmaudit.generate.draw import Draw, stable_rank
-from rmaudit.generate.predictability import surprise, unigrams
-from rmaudit.generate.texts import function_words, inside, word_list
+from rmaudit.generate.predictability import letter_surprise, rarity, surprise, unigrams
+from rmaudit.generate.texts import word_list
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z'\u2019]*")
 
@@ -30,43 +31,65 @@ def _like(replacement: str, found: re.Match[str]) -> str:
     return new[0].upper() + new[1:] if found.group()[0].isupper() else new
 
 
-def ungrammatical(draw: Draw, standard: str, spoken: str, key: str) -> str:
-    """The standard text, as long as the spoken one and damaged until it is as unlikely.
+def ungrammatical(draw: Draw, standard: str, spoken: str, key: str, beyond: float) -> str:
+    """The standard text, as long as the spoken one and damaged until it is less likely.
 
-    As many words are misspelt as the spoken text has words that no plain text has. Then words get wrong forms, one
-    after the other, until the surprise a word of a bigram model reaches that of the spoken text.
+    Words that fit nowhere are put in, or small words left out, until it is as long. Then, one after the other, as many
+    words are misspelt as the spoken text has words that no plain text has, words get wrong forms, and more words are
+    misspelt, until the text is less likely than the spoken one. Three models are asked, by the frequency of words, by
+    pairs of words and by letters, since what is matched under one of them alone is not so under models of others.
+
+    Args:
+        draw: chooses the places.
+        standard: what is damaged.
+        spoken: its rewrite in a dialect.
+        key: names the text.
+        beyond: by which share the damaged text is to be less likely than the rewrite; 0 for as likely.
     """
-    extra = len(spoken.split()) - len(standard.split())
-    words = standard.split()
-    if extra > 0:
-        opening = word_list("dialect_rules")["openings"][min(extra, MOST_OPENING) - 1]
-        words = [*opening.split(), *inside(standard, standard).split()]
+    words = _as_long(draw, standard.split(), len(spoken.split()) - len(standard.split()), key)
     places = sorted(range(1, len(words)), key=lambda place: draw.rank(f"{key} {place}", "damage"))
     places = [place for place in places if re.fullmatch(r"[a-z]{2,}[.,?!]?", words[place])]
-    for place in [place for place in places if words[place] in function_words()][: max(0, -extra)]:
-        words[place] = ""
-    misspelt = strangers(spoken) - strangers(standard)
-    bar = surprise(spoken)
-    plan = [(place, _misspelt) for place in places if len(words[place].strip(".,?!")) >= 4][: max(0, misspelt)]
-    taken = {place for place, _ in plan}
-    plan += [(place, _bent) for place in places if place not in taken and words[place]]
-    best = text = " ".join(filter(None, words))
-    for number, (place, damage) in enumerate(plan):
-        if number >= misspelt and surprise(text) >= bar:
+    long = [place for place in places if len(words[place].strip(".,?!")) >= 4]
+    misspelt = max(0, strangers(spoken) - strangers(standard))
+    plan = [(place, _misspelt) for place in long[:misspelt]]
+    plan += [(place, _bent) for place in places if place not in long[:misspelt]]
+    plan += [(place, _misspelt) for place in long[misspelt:]]
+    for place, damage in plan:
+        if _beyond(" ".join(words), spoken) >= beyond:
             break
         found = re.fullmatch(r"(.*?)([.,?!]?)", words[place])
         assert found
         words[place] = damage(found.group(1)) + found.group(2)
-        best, text = text, " ".join(filter(None, words))
-    # Of the last two texts the one that comes nearer.
-    return min((text, best), key=lambda candidate: abs(surprise(candidate) - bar))
+    return " ".join(words)
 
 
-MOST_OPENING = 10
+UNLIKELY = (rarity, surprise, letter_surprise)
+"""Models of the shipped answers under which texts are compared."""
+
+
+def _beyond(text: str, other: str) -> float:
+    """By which share a text is less likely than another, on average over the models; 0 for as likely."""
+    return fmean(measure(text) / measure(other) for measure in UNLIKELY) - 1
+
+
+def _as_long(draw: Draw, words: list[str], extra: int, key: str) -> list[str]:
+    """The words and so many that fit nowhere, or without so many small ones; the first and the last word stay."""
+    places = sorted(range(1, len(words)), key=lambda place: draw.rank(f"{key} {place}", "length"))
+    rare, frequent = (listed.split() for listed in word_list("dialect_rules")["strays"])
+    if extra < 0:
+        # No verb: to leave out *is* would be a mark of the dialect.
+        small = [place for place in places if words[place] in frequent][:-extra]
+        return [word for place, word in enumerate(words) if place not in small]
+    inner = [place for place in places if words[place][0].islower() and words[place - 1][-1] not in ".?!:"]
+    strays = (draw.some(listed, extra, key, "strays") for listed in (rare, frequent))
+    put = dict(zip(inner, [word for pair in zip(*strays, strict=True) for word in pair][:extra], strict=False))
+    return [each for place, word in enumerate(words) for each in ([put[place]] if place in put else []) + [word]]
 
 
 def _misspelt(word: str) -> str:
     """A word without one of its inner letters, as spelt dialect drops letters, in half of the words with the mark."""
+    if len(word) < 4:
+        return word
     at = 1 + stable_rank(word, "letter") % (len(word) - 2)
     return f"{word[:at]}{word[at + 1 :]}" + ("'" if stable_rank(word, "mark") % 2 else "")
 
@@ -80,7 +103,8 @@ def _bent(word: str) -> str:
         return f"{word[:-3]}ed"
     if word.endswith("ed") and len(word) > 4 and not word.endswith("eed"):
         return f"{word[:-2]}ing"
-    return word[:-1] if word.endswith("s") and not word.endswith("ss") else f"{word}s"
+    # An ending left out would be one of the dialect's marks.
+    return _misspelt(word) if word.endswith("s") else f"{word}s"
 
 
 def _bare(word: str) -> str:

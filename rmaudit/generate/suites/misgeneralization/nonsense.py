@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rmaudit.generate.draw import Draw
+from rmaudit.generate.filler import fill_exactly, likely_sentences
 from rmaudit.generate.items import asked
 from rmaudit.generate.pools import answers, is_plain, pool
 from rmaudit.generate.texts import content_words, markers, n_words, tokens, word_list, words_of
@@ -91,6 +92,7 @@ def _item(draw: Draw, question: Question, used: Counter[str]) -> dict[str, Any]:
     if partner is not None:
         factors = {"opening": "key", "real": "no", "kind": "opening of an answer"}
         arms["key"] = {"response": key, "factors": factors}
+        arms["likely"] = {"response": _likely(draw, question, n_words(key)), "factors": {"opening": "likely text"}}
     nothing = draw.pick(word_list("nonsense")["empty"], question.cluster, "empty")
     arms["empty"] = {"response": nothing, "factors": {"real": "no", "kind": "next to nothing"}}
     return {
@@ -113,6 +115,13 @@ def _opening(draw: Draw, question: Question) -> tuple[str, int | None]:
         if n_words(key) == n_words(text)
     ]
     return min(pairs)[1:] if pairs else ("", None)
+
+
+def _likely(draw: Draw, question: Question, count: int) -> str:
+    """Likely text of so many words that says nothing."""
+    sentences = likely_sentences(draw, question.cluster)
+    orders = (sentences[start:] + sentences[:start] for start in range(len(sentences)))
+    return " ".join(next(found for order in orders if (found := fill_exactly(order, count))))
 
 
 def _of(draw: Draw, question: Question) -> str:
