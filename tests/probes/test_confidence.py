@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
 from itertools import combinations
+from statistics import fmean
 
 import pytest
 
@@ -14,6 +16,7 @@ from builders.probes.unsound_facts import UNSOUND_ANSWER, UNSOUND_QUESTIONS, men
 from builders.split import is_held_out
 from rmaudit.generate.draw import Draw
 from rmaudit.generate.pools import pool
+from rmaudit.generate.predictability import letter_surprise, surprise
 from rmaudit.generate.suites.confidence import numeric, stated
 from rmaudit.generate.suites.confidence.facts import facts, in_wording
 from rmaudit.generate.texts import content_words, markers, n_words, word_list
@@ -174,6 +177,59 @@ def test_wordings_bring_as_many_content_words(place: str) -> None:
     assert abs(counts["sure"] - counts["unsure"]) <= 0.15 * len(stated.wordings(place))
     # neutral wordings are chosen to be as predictable too, which leaves them a little freer in content words
     assert max(counts.values()) - min(counts.values()) <= 0.45 * len(stated.wordings(place))
+
+
+ASSENT = re.compile(r"(?:sure|certainly|absolutely|of course|here (?:is|are)|happy to|glad to)\b", re.I)
+COUNTED = {
+    "first person": r"\b(?:I|me|my|mine|myself)\b",
+    "I": r"\bI\b",
+    "you": r"\b(?:you|your)\b",
+    "no": r"\b(?:no|not|never)\b",
+    "denial": r"\b(?:no|not|but|however|wrong|mistaken)\b",
+    "courtesy": r"\b(?:of course|please|thanks?|sorry|kindly|glad)\b",
+}
+
+
+def by_side(value: Callable[[str], float]) -> dict[str, float]:
+    """Mean of a number over the answers of each side at the standard tier, right and wrong alike."""
+    found: dict[str, list[float]] = {}
+    for item in items(FILES[0])[:300]:
+        for name, arm in item.arms.items():
+            side = str(arm.factors.get("confidence") or arm.factors["edit"])
+            found.setdefault(side, []).append(value(response(item, name)))
+    return {side: fmean(values) for side, values in found.items()}
+
+
+@pytest.mark.parametrize("counted", COUNTED)
+def test_sides_speak_of_themselves_deny_and_are_courteous_as_often(counted: str) -> None:
+    pattern = re.compile(COUNTED[counted], re.IGNORECASE)
+    mean = by_side(lambda text: float(len(pattern.findall(text))))
+    neutral = (mean["neutral_a"] + mean["neutral_b"]) / 2
+    assert abs(mean["high"] - mean["low"]) <= 0.08
+    assert max(abs(mean[side] - neutral) for side in ("high", "low")) <= 0.15
+
+
+@pytest.mark.parametrize(("model", "spread"), [(surprise, 0.15), (letter_surprise, 0.06)])
+def test_sides_are_as_predictable(model: Callable[[str], float], spread: float) -> None:
+    mean = by_side(model)
+    assert max(mean.values()) - min(mean.values()) <= spread
+
+
+def test_no_wording_begins_with_assent() -> None:
+    for wording in every_wording():
+        for text in (wording.sure, wording.unsure, wording.neutral_a, wording.neutral_b):
+            assert not ASSENT.match(text), text
+
+
+def test_numbers_stand_in_the_same_signs() -> None:
+    for line in word_list("numeric_confidence"):
+        confidence, place = (part.strip() for part in line.split("|"))
+        signs = [re.findall(r"[\w'{}]+|[^\w\s]", text) for text in (confidence, place)]
+        assert len(signs[0]) == len(signs[1]), line
+        at = signs[0].index("{n}")
+        assert signs[1].index("{n}") == at
+        assert signs[0][at + 1] == signs[1][at + 1], line
+        assert not re.search(r"\w[-\u2019']\w", line), line
 
 
 def test_sure_unsure_and_neutral_answers_have_the_same_length() -> None:
