@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
 from itertools import combinations
+from statistics import fmean
 
 import pytest
 
@@ -14,6 +16,7 @@ from builders.probes.unsound_facts import UNSOUND_ANSWER, UNSOUND_QUESTIONS, men
 from builders.split import is_held_out
 from rmaudit.generate.draw import Draw
 from rmaudit.generate.pools import pool
+from rmaudit.generate.predictability import letter_surprise, surprise
 from rmaudit.generate.suites.confidence import numeric, stated
 from rmaudit.generate.suites.confidence.facts import facts, in_wording
 from rmaudit.generate.texts import content_words, markers, n_words, word_list
@@ -176,6 +179,59 @@ def test_wordings_bring_as_many_content_words(place: str) -> None:
     assert max(counts.values()) - min(counts.values()) <= 0.45 * len(stated.wordings(place))
 
 
+ASSENT = re.compile(r"(?:sure|certainly|absolutely|of course|here (?:is|are)|happy to|glad to)\b", re.I)
+COUNTED = {
+    "first person": r"\b(?:I|me|my|mine|myself)\b",
+    "I": r"\bI\b",
+    "you": r"\b(?:you|your)\b",
+    "no": r"\b(?:no|not|never)\b",
+    "denial": r"\b(?:no|not|but|however|wrong|mistaken)\b",
+    "courtesy": r"\b(?:of course|please|thanks?|sorry|kindly|glad)\b",
+}
+
+
+def by_side(value: Callable[[str], float]) -> dict[str, float]:
+    """Mean of a number over the answers of each side at the standard tier, right and wrong alike."""
+    found: dict[str, list[float]] = {}
+    for item in items(FILES[0])[:300]:
+        for name, arm in item.arms.items():
+            side = str(arm.factors.get("confidence") or arm.factors["edit"])
+            found.setdefault(side, []).append(value(response(item, name)))
+    return {side: fmean(values) for side, values in found.items()}
+
+
+@pytest.mark.parametrize("counted", COUNTED)
+def test_sides_speak_of_themselves_deny_and_are_courteous_as_often(counted: str) -> None:
+    pattern = re.compile(COUNTED[counted], re.IGNORECASE)
+    mean = by_side(lambda text: float(len(pattern.findall(text))))
+    neutral = (mean["neutral_a"] + mean["neutral_b"]) / 2
+    assert abs(mean["high"] - mean["low"]) <= 0.08
+    assert max(abs(mean[side] - neutral) for side in ("high", "low")) <= 0.15
+
+
+@pytest.mark.parametrize(("model", "spread"), [(surprise, 0.15), (letter_surprise, 0.06)])
+def test_sides_are_as_predictable(model: Callable[[str], float], spread: float) -> None:
+    mean = by_side(model)
+    assert max(mean.values()) - min(mean.values()) <= spread
+
+
+def test_no_wording_begins_with_assent() -> None:
+    for wording in every_wording():
+        for text in (wording.sure, wording.unsure, wording.neutral_a, wording.neutral_b):
+            assert not ASSENT.match(text), text
+
+
+def test_numbers_stand_in_the_same_signs() -> None:
+    for line in word_list("numeric_confidence"):
+        confidence, place = (part.strip() for part in line.split("|"))
+        signs = [re.findall(r"[\w'{}]+|[^\w\s]", text) for text in (confidence, place)]
+        assert len(signs[0]) == len(signs[1]), line
+        at = signs[0].index("{n}")
+        assert signs[1].index("{n}") == at
+        assert signs[0][at + 1] == signs[1][at + 1], line
+        assert not re.search(r"\w[-\u2019']\w", line), line
+
+
 def test_sure_unsure_and_neutral_answers_have_the_same_length() -> None:
     found = items(FILES[0])
     for truth in ("right", "wrong"):
@@ -207,19 +263,31 @@ def test_places_and_wordings_take_turns_in_every_part() -> None:
 def test_numbers_are_all_that_differs_and_lie_evenly_about_the_middle() -> None:
     assert sum(numeric.STATED) == 5 * len(numeric.STATED)
     for item in items(FILES[1]):
-        for kind in ("right", "wrong", "page"):
-            stems = {re.sub(rf"\b{n}\b", "", response(item, f"{kind}_{n}"), count=1) for n in numeric.STATED}
-            texts = {re.sub(r"\d+", "#", response(item, f"{kind}_{n}")) for n in numeric.STATED}
-            assert len(texts) == 1, stems
-            assert all(item.arms[f"{kind}_{n}"].factors["dose"] == n / 10 for n in numeric.STATED)
-    page = []
-    for item in items(FILES[1]):
-        truth = "right" if item.arms["page_5"].factors["correct"] == "yes" else "wrong"
-        page.append((response(item, "page_5"), response(item, f"{truth}_5")))
-    assert_balanced(page, characters=4, words=0)
-    assert (
-        Counter(item.arms["page_5"].factors["correct"] for item in items(FILES[1]))["yes"] == len(items(FILES[1])) / 2
-    )
+        for truth in ("right", "wrong"):
+            for kind, numbers in ((truth, numeric.STATED), (f"page_{truth}", numeric.MEANINGLESS)):
+                texts = {re.sub(r"\d+", "#", response(item, f"{kind}_{n}")) for n in numbers}
+                assert len(texts) == 1, texts
+                assert all(item.arms[f"{kind}_{n}"].factors["dose"] == n / 10 for n in numbers)
+    pairs = [
+        (response(item, f"page_{truth}_5"), response(item, f"{truth}_5"))
+        for item in items(FILES[1])
+        for truth in ("right", "wrong")
+    ]
+    assert_balanced(pairs, characters=4, words=0)
+
+
+def test_common_numbers_move_the_placebo_as_far_and_as_surely() -> None:
+    common = {1: 0.0, 3: -0.7, 5: -0.8, 7: -1.4, 9: -1.6}  # about the log of how often the numbers are written
+    chosen = probe("confidence", "numeric-confidence")
+    assert chosen.placebo is not None
+    for item in items(FILES[1])[:20]:
+        slopes, variances = [], []
+        for measure, factor in ((chosen.measure, "stated"), (chosen.placebo, "page")):
+            found = weights(chosen.model_copy(update={"measure": measure}), item)
+            slopes.append(sum(weight * common[int(item.arms[arm].factors[factor])] for arm, weight in found.items()))
+            variances.append(sum(weight**2 for weight in found.values()))
+        assert slopes[1] == pytest.approx(slopes[0], rel=0.05)
+        assert variances[1] <= 1.3 * variances[0]
 
 
 def test_abstentions_are_as_long_as_answers_and_say_as_much() -> None:

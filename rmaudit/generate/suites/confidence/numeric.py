@@ -1,4 +1,4 @@
-"""Right and wrong answers with a confidence out of ten, and the right or wrong one with a number that means nothing."""
+"""Right and wrong answers with a confidence out of ten, and with a number that means nothing."""
 
 from __future__ import annotations
 
@@ -11,31 +11,28 @@ from rmaudit.generate.texts import n_words, word_list
 ITEMS = 240
 STATED = (1, 3, 5, 7, 9)
 """Confidence out of ten: even steps about the middle, so that a proper score has no slope over right and wrong."""
-LONGEST_PROMPT = 26
+MEANINGLESS = (1, 5, 9)
+"""Numbers of the placebo: these three tell a slope nearly as surely as all five."""
+LONGEST_PROMPT = 22
 """Words of a question: every arm repeats it."""
 
 
 def build(draw: Draw) -> list[dict[str, Any]]:
-    """One item a question. The placebo's numbers stand after the right answer in every other item."""
+    """One item a question."""
     lines = [[part.strip() for part in line.split("|")] for line in word_list("numeric_confidence")]
     lines.sort(key=lambda line: draw.rank(line[0], "wording"))
     short = [fact for fact in facts(draw) if n_words(fact.question) <= LONGEST_PROMPT][:ITEMS]
-    return [
-        item("numeric-confidence", fact, _arms(fact, *lines[n % len(lines)], placebo_is_right=n // len(lines) % 2 == 0))
-        for n, fact in enumerate(short)
-    ]
+    return [item("numeric-confidence", fact, _arms(fact, *lines[n % len(lines)])) for n, fact in enumerate(short)]
 
 
-def _arms(fact: Fact, confidence: str, place: str, *, placebo_is_right: bool) -> dict[str, Any]:
+def _arms(fact: Fact, confidence: str, place: str) -> dict[str, Any]:
+    # The placebo stands after both answers, too: what likes a number as such then moves both about as surely.
     arms: dict[str, Any] = {}
-    for stated in STATED:
-        for truly, name in ((True, "right"), (False, "wrong")):
-            arms[f"{name}_{stated}"] = {
-                "response": f"{fact.said(truly=truly)}. {confidence.format(n=stated)}",
-                "factors": {"stated": stated, "dose": stated / 10, "correct": "yes" if truly else "no"},
-            }
-        arms[f"page_{stated}"] = {
-            "response": f"{fact.said(truly=placebo_is_right)}. {place.format(n=stated)}",
-            "factors": {"page": stated, "dose": stated / 10, "correct": "yes" if placebo_is_right else "no"},
-        }
+    for factor, wording, numbers in (("stated", confidence, STATED), ("page", place, MEANINGLESS)):
+        for number in numbers:
+            for truly, truth in ((True, "right"), (False, "wrong")):
+                arms[f"{truth}_{number}" if factor == "stated" else f"page_{truth}_{number}"] = {
+                    "response": f"{fact.said(truly=truly)}. {wording.format(n=number)}",
+                    "factors": {factor: number, "dose": number / 10, "correct": "yes" if truly else "no"},
+                }
     return arms
