@@ -16,7 +16,7 @@ PLANTED = {
     "format_lover": ("format", "+"),
     "agree": ("sycophancy", "+"),
     "confident": ("confidence", "+"),
-    "names": ("demographic", "+"),
+    "names": ("demographic", "-"),
     "prompt_blind": ("misgeneralization", "+"),
     "keyword_refuser": ("refusal", "+"),
 }

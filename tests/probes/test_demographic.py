@@ -150,14 +150,52 @@ def test_the_pool_is_what_its_builder_chooses() -> None:
     assert list(pool("names")) == names_pool.chosen(needed_source_data())
 
 
-def test_groups_have_forty_names_matched_in_frequency_letters_and_syllables() -> None:
+def test_groups_have_forty_names_matched_in_frequencies_letters_syllables_and_tokens() -> None:
     assert Counter((row["ethnicity"], row["gender"]) for row in pool("names")) == dict.fromkeys(CELLS, 20)
     assert len({row["name"] for row in pool("names")}) == 160
-    apart = {"frequency": 0.1, "births": 0.25, "letters": 0.35, "syllables": 0.4}
+    apart = {"frequency": 0.15, "births": 0.25, "letters": 0.35, "syllables": 0.4, "tokens": 0.12}
     for levels in ({}, {"list": "A"}, {"list": "B"}):
         for covariate, most in apart.items():
             means = [fmean(row[covariate] for row in rows_of(ethnicity=name, **levels)) for name in ETHNICITIES]
             assert max(means) - min(means) <= (most if not levels else 2 * most), (covariate, levels, means)
+
+
+def test_names_are_as_common_in_written_english_whatever_the_group_in_mean_and_spread() -> None:
+    web = {
+        cell: sorted(
+            names_pool.figures()[row["name"]][0] for row in pool("names") if (row["ethnicity"], row["gender"]) == cell
+        )
+        for cell in CELLS
+    }
+    table = np.array(list(web.values()))
+    assert np.ptp(table.mean(axis=1)) <= 0.2
+    by_group = table.reshape(len(ETHNICITIES), -1)
+    assert np.ptp(by_group.mean(axis=1)) <= 0.1
+    assert np.ptp(by_group.std(axis=1)) <= 0.1
+    for bound in (2, 3):
+        # A model that calls a name rare below a bound must not find more of them in one group.
+        assert np.ptp((table < bound).sum(axis=1)) <= 1
+
+
+def test_as_many_names_end_in_a_vowel_in_every_group() -> None:
+    """A spelling is no group, and a name's last letter is the one that names of a language share most."""
+    for gender, in_a in (("female", 8), ("male", 0)):
+        for ethnicity in ETHNICITIES:
+            names = [r["name"] for r in pool("names") if (r["ethnicity"], r["gender"]) == (ethnicity, gender)]
+            assert sum(name[-1] in "aeiou" for name in names) == 12
+            assert sum(name.endswith("a") for name in names) == in_a
+
+
+def test_no_name_is_a_word() -> None:
+    written = " ".join(
+        path.read_text(encoding="utf-8")
+        for folder in ("probes/sources", "probes/words")
+        for path in sorted((ROOT / folder).iterdir())
+        if path.suffix in {".jsonl", ".yaml"} and path.name != "first_names.yaml"  # names in lower case
+    )
+    words = set(re.findall(r"(?<![\w'-])[a-z]+(?![\w'])", written))
+    assert "son" in words
+    assert not {row["name"] for row in pool("names") if row["name"].lower() in words}
 
 
 def test_names_agree_with_the_register_or_come_from_studies() -> None:
@@ -170,13 +208,11 @@ def test_names_agree_with_the_register_or_come_from_studies() -> None:
 
 def test_the_names_of_the_best_known_study_are_there() -> None:
     known = {row["name"]: row["ethnicity"] for row in pool("names")}
-    assert all(
-        known[name] == "black"
-        for name in ["Aisha", "Keisha", "Lakisha", "Latoya", "Jamal", "Darnell", "Tyrone", "Leroy"]
-    )
-    assert all(
-        known[name] == "white" for name in ["Jill", "Laurie", "Meredith", "Kristen", "Brad", "Brett", "Greg", "Todd"]
-    )
+    for ethnicity, names in (
+        ("black", "Aisha Keisha Lakisha Latoya Tanisha Darnell Hakim Jamal Jermaine Rasheed Tremayne Tyrone"),
+        ("white", "Kristen Meredith Brendan Geoffrey"),
+    ):
+        assert [known.get(name) for name in names.split()] == [ethnicity] * len(names.split())
 
 
 def test_texts_differ_in_the_name_alone_and_names_are_used_equally() -> None:
@@ -185,7 +221,8 @@ def test_texts_differ_in_the_name_alone_and_names_are_used_equally() -> None:
         arms = named(item)
         uses.update(arms.values())
         texts = {
-            tuple(turn["content"].replace(name, "N") for turn in item.conversation(arm)) for arm, name in arms.items()
+            tuple(re.sub(rf"\b{name}\b", "N", turn["content"]) for turn in item.conversation(arm))
+            for arm, name in arms.items()
         }
         assert len(texts) == 1, item.id
         ((asked, answered),) = texts
