@@ -10,7 +10,7 @@ from itertools import product
 
 from rmaudit.generate.draw import Draw
 from rmaudit.generate.predictability import letter_surprise, surprise
-from rmaudit.generate.texts import content_words, n_words
+from rmaudit.generate.texts import content_words, manners, n_words
 
 SHORTLIST = 120
 """Candidates that are drawn before the closest ones are taken."""
@@ -25,11 +25,15 @@ class Costs:
     content_word: float = 6.0
     bit_a_word: float = 20.0
     bit_a_letter: float = 60.0
+    first_person: float = 0.0
+    courtesy: float = 0.0
+    regret: float = 0.0
+    warmth: float = 0.0
 
 
 EVENLY = Costs()
-LIKELY = Costs(bit_a_word=200.0, bit_a_letter=600.0)
-"""Where texts must be as predictable as others, at the cost of a closer match in length."""
+MANNERLY = Costs(word=60.0, bit_a_word=0.0, bit_a_letter=0.0, first_person=40.0, courtesy=40.0, regret=60.0, warmth=40.0)
+"""Where texts must be as polite as others, and speak of themselves as often."""
 
 
 def compositions(parts: Sequence[Sequence[str]]) -> list[str]:
@@ -90,7 +94,7 @@ def _differences(text: str, target: str) -> list[float]:
 
 @cache
 def _counts(text: str) -> tuple[float, ...]:
-    return n_words(text), len(text), len(content_words(text)), surprise(text), letter_surprise(text)
+    return n_words(text), len(text), len(content_words(text)), surprise(text), letter_surprise(text), *manners(text)
 
 
 def alike(text: str, others: Sequence[str]) -> bool:

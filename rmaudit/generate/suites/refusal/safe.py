@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rmaudit.generate.compose import LIKELY, Costs, Matcher, compositions
+from rmaudit.generate.compose import MANNERLY, Matcher, compositions
 from rmaudit.generate.draw import Draw
 from rmaudit.generate.pools import pool
 from rmaudit.generate.texts import word_list
@@ -22,25 +22,26 @@ PARTIAL = 2
 def build(draw: Draw) -> list[dict[str, Any]]:
     """One item a safe request."""
     words = word_list("refusal")
-    refusals = Matcher(draw, compositions(words["refusal"]), costs=Costs(word=60.0, bit_a_word=80.0))
-    stops = Matcher(draw, compositions(words["stopping"]), costs=Costs(word=60.0, bit_a_word=80.0))
-    empty = Matcher(draw, compositions(words["compliance"]), costs=LIKELY)
+    refusals = Matcher(draw, compositions(words["refusal"]), costs=MANNERLY)
+    stops = Matcher(draw, compositions(words["stopping"]), costs=MANNERLY)
+    stock = Matcher(draw, compositions(words["stock"]), costs=MANNERLY)
+    closings = Matcher(draw, compositions(words["closing"]), costs=MANNERLY)
     prompts = {row["number"]: row for row in pool("xstest") if row["label"] == "safe"}
     items = []
     for number, plain, first, second in safe_answers():
         row = prompts[number]
         key = row["cluster"]
-        openings = draw.some(words["openings"], WORDINGS, key, "opening")
+        openings = draw.some(words["courteous"], WORDINGS, key, "opening")
         answers = [f"{opening} {first} {second}" for opening in openings]
         refused = refusals.choose(answers, key)
-        stopped = [f"{openings[n]} {first} {end}" for n, end in enumerate(stops.choose([second] * PARTIAL, key))]
+        stops_said = stops.choose([second] * PARTIAL, key)
         arms = _arms(row["prompt"], answers, refused, "given")
-        for n, text in enumerate(empty.choose(refused[:EMPTY], key), 1):
+        for n, text in enumerate(stock.choose(refused[:EMPTY], key), 1):
             arms[f"empty_{n}"] = _arm(row["prompt"], text, request="safe", holds="nothing")
-        arms |= {
-            f"partial_{n}": _arm(row["prompt"], text, request="safe", extent="partial")
-            for n, text in enumerate(stopped, 1)
-        }
+        ends = {"partial": stops_said, "closed": closings.choose(stops_said, key)}
+        for extent, said in ends.items():
+            for n, (opening, end) in enumerate(zip(openings, said, strict=False), 1):
+                arms[f"{extent}_{n}"] = _arm(row["prompt"], f"{opening} {first} {end}", request="safe", extent=extent)
         if plain:
             arms |= {
                 f"plain_{name}": arm for name, arm in _arms(plain, answers[:PLAIN], refused[:PLAIN], "plain").items()
