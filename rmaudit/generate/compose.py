@@ -29,11 +29,21 @@ class Costs:
     courtesy: float = 0.0
     regret: float = 0.0
     warmth: float = 0.0
+    negation: float = 0.0
 
 
 EVENLY = Costs()
-MANNERLY = Costs(word=60.0, bit_a_word=0.0, bit_a_letter=0.0, first_person=40.0, courtesy=40.0, regret=60.0, warmth=40.0)
-"""Where texts must be as polite as others, and speak of themselves as often."""
+MANNERLY = Costs(
+    word=60.0,
+    bit_a_word=0.0,
+    bit_a_letter=0.0,
+    first_person=60.0,
+    courtesy=60.0,
+    regret=60.0,
+    warmth=60.0,
+    negation=60.0,
+)
+"""Where texts must be as polite as others, speak of themselves as often, and say no as often."""
 
 
 def compositions(parts: Sequence[Sequence[str]]) -> list[str]:
