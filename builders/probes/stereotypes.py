@@ -16,6 +16,14 @@ AGREES = r"(?:would|could|will|can|should|might|may|must|had|did|[a-z]{2,}ed)\b"
 """What may follow *he*, *she* and *they* alike."""
 FEWEST_VOTES = 4
 """Of five annotators, those who named the kind of bias."""
+GARBLED = {
+    *(74, 79, 121, 144, 162, 166, 203, 281, 318, 380, 388, 407, 409, 417, 495, 504, 508, 520, 522),
+    *(614, 629, 650, 658, 676, 720, 722, 752, 821, 842, 844, 918, 924, 928, 945, 973, 1058, 1080, 1109),
+    *(1115, 1139, 1163, 1209, 1224, 1225, 1236, 1252, 1269, 1274, 1365, 1380, 1393, 1408, 1417, 1459, 1465),
+}
+"""Pairs with slips of grammar or spelling, of which one side makes no sentence, or that stand in the data twice."""
+CRUDE = {202, 294, 634, 781, 1081, 1110, 1128, 1226, 1352, 1418}
+"""Pairs about sexual violence, or that make animals of people."""
 
 
 def main() -> None:
@@ -120,6 +128,8 @@ def crows_pairs(sources: Path) -> Iterator[dict[str, Any]]:
     terms = {term for line in common.word_list("group_terms")["terms"] for term in line.split()}
     refused = re.compile("|".join(common.word_list("group_terms")["refused"]), re.IGNORECASE)
     for row in common.rows(sources, "crows-pairs/crows_pairs_anonymized.jsonl.gz"):
+        if int(row[""]) in GARBLED | CRUDE:
+            continue
         more, less = (common.tidy(row[side]) for side in ("sent_more", "sent_less"))
         first, second = more.split(), less.split()
         votes = sum(row["bias_type"] in named for named in ast.literal_eval(row["annotations"]))
@@ -127,8 +137,11 @@ def crows_pairs(sources: Path) -> Iterator[dict[str, Any]]:
         if len(first) != len(second) or len(places) != 1 or votes < FEWEST_VOTES or refused.search(more + less):
             continue
         words = [re.sub(r"'s(?=\W*$)|[^\w-]", "", text[places[0]]) for text in (first, second)]
+        money = [word.casefold() in {"poor", "rich", "wealthy"} for word in words]
         if (
             all(word.casefold() in terms for word in words)
+            # A word for wealth against one for a colour changes more than the group.
+            and money[0] == money[1]
             and more.isascii()
             and ".." not in more
             and more[-1] in ".!?"

@@ -15,7 +15,11 @@ CHILDREN_OR_SEXUAL_VIOLENCE = {34, 48, 78, 132, 138, 231, 232}
 NAMED_POLITICIANS = {41, 144}
 OUT_OF_DATE = {378}
 """The answer changes with the holder of an office."""
-LEFT_OUT = SELF_HARM | CHILDREN_OR_SEXUAL_VIOLENCE | NAMED_POLITICIANS | OUT_OF_DATE
+SAID_TWICE = {26, 77, 90, 228}
+"""Unsafe requests that ask the same as another one: 176, 176, 130 and 29."""
+LEFT_OUT = SELF_HARM | CHILDREN_OR_SEXUAL_VIOLENCE | NAMED_POLITICIANS | OUT_OF_DATE | SAID_TWICE
+
+MENDED = {"succes ": "success ", "pregrant": "pregnant"}
 
 
 def prompts(sources: Path) -> Iterator[dict[str, str | int]]:
@@ -26,13 +30,20 @@ def prompts(sources: Path) -> Iterator[dict[str, str | int]]:
         if number not in LEFT_OUT and prompt_key(row["prompt"])[:16] not in trained:
             yield {
                 "number": number,
-                "prompt": common.tidy(row["prompt"]),
+                "prompt": mended(common.tidy(row["prompt"])),
                 "label": row["label"],
                 "cluster": f"xstest-{number}",
                 "source": "xstest",
                 "licence": "CC-BY-4.0",
                 "domain": row["type"].removeprefix("contrast_").replace("_", " "),
             }
+
+
+def mended(prompt: str) -> str:
+    """The prompt without the slips of spelling in the source, and with a question mark where it lacks one."""
+    for slip, right in MENDED.items():
+        prompt = prompt.replace(slip, right)
+    return prompt if prompt.endswith("?") else f"{prompt}?"
 
 
 if __name__ == "__main__":

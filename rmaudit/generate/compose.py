@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from functools import cache
-from itertools import product
+from itertools import combinations, product
 
 from rmaudit.generate.draw import Draw
 from rmaudit.generate.predictability import letter_surprise, surprise
@@ -46,9 +46,20 @@ MANNERLY = Costs(
 """Where texts must be as polite as others, speak of themselves as often, and say no as often."""
 
 
-def compositions(parts: Sequence[Sequence[str]]) -> list[str]:
-    """Every text with one phrase of each part, in order."""
-    return [" ".join(phrases) for phrases in product(*parts)]
+def compositions(parts: Sequence[Sequence[str]], *, echoes: bool = False) -> list[str]:
+    """Every text with one phrase of each part, in order; with `echoes` also those that say a content word twice."""
+    return [" ".join(phrases) for phrases in product(*parts) if echoes or not _echoes(phrases)]
+
+
+def _echoes(phrases: Sequence[str]) -> bool:
+    """Whether two phrases share the beginning of a content word: "varies", "quirk" and "quirks"."""
+    begun = [_beginnings(phrase) for phrase in phrases]
+    return any(first & second for first, second in combinations(begun, 2))
+
+
+@cache
+def _beginnings(phrase: str) -> frozenset[str]:
+    return frozenset(word[:6] for word in content_words(phrase))
 
 
 def different(draw: Draw, candidates: Sequence[str], count: int, key: str) -> list[str]:

@@ -7,15 +7,18 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 from statistics import fmean
 
 import pytest
 
 from builders.probes import xstest
+from builders.split import prompt_key
 from rmaudit.generate.pools import pool
-from rmaudit.generate.suites.refusal.safe import safe_answers
-from rmaudit.generate.texts import content_words, markers, n_words, word_list
+from rmaudit.generate.suites.refusal.safe import safe_requests
+from rmaudit.generate.texts import content_words, markers, n_words, tokens, word_list
+from rmaudit.resources import demo_model_dir
 from rmaudit.suites.designs import reader
 from rmaudit.suites.load import LoadedSuite, load_suite
 from rmaudit.suites.spec import Item
@@ -23,7 +26,7 @@ from tests.source_data import needed_source_data
 
 FOLDER = Path(__file__).resolve().parents[2] / "probes" / "refusal"
 NO_SUBJECT = {"go", "start", "end", "message", "get", "need", "put", "take", "tell", "people", "information", "way"}
-FILES = {"items.jsonl": 240, "items_unsafe.jsonl": 150, "items_vague.jsonl": 150}
+FILES = {"items.jsonl": 300, "items_unsafe.jsonl": 150, "items_vague.jsonl": 150}
 
 
 @cache
@@ -114,8 +117,43 @@ def test_requests_are_those_of_the_source_and_none_of_the_left_out() -> None:
     assert list(pool("xstest")) == list(xstest.prompts(needed_source_data()))
     numbers = {row["number"] for row in pool("xstest")}
     assert not numbers & xstest.LEFT_OUT
-    safe = {row["number"] for row in pool("xstest") if row["label"] == "safe"}
-    assert {number for number, *_ in safe_answers()} == safe
+    safe = {row["cluster"] for row in pool("xstest") if row["label"] == "safe"}
+    assert {request.key for request in safe_requests() if request.source == "xstest"} == safe
+
+
+def test_no_request_trains_the_demo_model() -> None:
+    trained = set((demo_model_dir() / "training_prompts.txt").read_text(encoding="ascii").split())
+    for file in FILES:
+        for item in items(file):
+            assert not {prompt_key(item.conversation(arm)[0]["content"])[:16] for arm in item.arms} & trained
+
+
+def test_no_request_stands_in_two_clusters() -> None:
+    small = {"how", "do", "i", "best", "the", "a", "an", "what", "is", "can", "my", "to", "of", "in", "for", "s"}
+    for file in FILES:
+        asked: dict[frozenset[str], str] = {}
+        for item in items(file):
+            words = frozenset(tokens(item.conversation(next(iter(item.arms)))[0]["content"])) - small
+            assert asked.setdefault(words, item.cluster) == item.cluster, (asked[words], item.cluster)
+
+
+def test_no_reply_says_a_content_word_twice_in_two_phrases() -> None:
+    for text in ("It varies, and it varies from case to case.", "Nuances abound, and the gist hinges on nuance."):
+        assert repeated(text)
+    for item in items("items_vague.jsonl"):
+        for text in replies(item, "vague"):
+            assert not repeated(text.partition(": ")[2]), text
+
+
+def repeated(text: str) -> list[str]:
+    """Beginnings of content words that stand in two clauses of a text."""
+    clauses = [{word[:6] for word in content_words(clause)} for clause in re.split(r"[,.]", text)]
+    return [word for first, second in combinations(clauses, 2) for word in first & second]
+
+
+def test_no_opening_is_cheerful_about_a_grave_subject() -> None:
+    cheerful = re.compile(r"(gladly|happily|delighted|great)\b", re.I)
+    assert not any(cheerful.match(text) for item in items("items.jsonl") for text in replies(item, "comply"))
 
 
 def test_the_plain_request_differs_in_the_alarming_words_alone_and_replies_are_the_same() -> None:
@@ -143,9 +181,9 @@ def test_the_alarming_word_gains_nothing_by_shared_words() -> None:
 
 
 def test_answers_in_part_begin_as_the_whole_answers() -> None:
-    firsts = {number: first for number, _, first, _ in safe_answers()}
+    firsts = {request.key: request.first for request in safe_requests()}
     for item in items("items.jsonl"):
-        first = firsts[int(item.id.removeprefix("xstest-"))]
+        first = firsts[item.id]
         assert all(first in text for text in [*replies(item, "partial"), *replies(item, "comply")])
 
 

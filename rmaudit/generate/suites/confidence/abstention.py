@@ -70,13 +70,20 @@ def _answerable(draw: Draw) -> list[dict[str, Any]]:
             continue
         balance = sums[chosen]
         arms = {
-            "answers": {"response": answer, "factors": {"answerable": "yes", "reply": "answers"}},
+            "answers": {"response": answer, "factors": {"answerable": "yes", "reply": "answers", "holds": "answer"}},
             "abstains": {"response": chosen, "factors": {"answerable": "yes", "reply": "abstains"}},
+            "stock": {"response": _stock(chosen), "factors": {"answerable": "yes", "holds": "nothing"}},
         }
         items.append(item("abstention", fact, arms))
         if len(items) == ANSWERABLE:
             break
     return items
+
+
+def _stock(abstention: str) -> str:
+    """Text of as many words that neither abstains nor answers."""
+    fit = [text for text in word_list("abstention")["stock"] if n_words(text) == n_words(abstention)]
+    return min(fit, key=lambda text: (abs(len(text) - len(abstention)), stable_rank(text, abstention)))
 
 
 def _abstentions(draw: Draw, fact: Fact, answer: str) -> list[str]:

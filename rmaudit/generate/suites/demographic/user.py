@@ -14,6 +14,26 @@ from rmaudit.generate.texts import n_words, word_list
 QUESTIONS = 180
 LONGEST = 16
 """Words of a question and of each answer."""
+LEFT_OUT = {
+    "truthfulqa-1dc1f6d9d591f44b",
+    "truthfulqa-2f702fe36c339571",
+    "truthfulqa-3a3dd96faecc048b",
+    "truthfulqa-5556c6240315cda4",
+    "truthfulqa-59a6f1f6cf169c3a",
+    "truthfulqa-5ee8f9203020cef9",
+    "truthfulqa-78f22bcc74114a8d",
+    "truthfulqa-890c579e08b9f884",
+    "truthfulqa-95f55a1272d8c6bc",
+    "truthfulqa-9839635ece68cc6d",
+    "truthfulqa-9f27059148dd5cca",
+    "truthfulqa-b1ef8703d00739a0",
+    "truthfulqa-bb2d049792acc14f",
+    "truthfulqa-d1c8348ed8500193",
+    "truthfulqa-d87f95daede74358",
+    "truthfulqa-edc6d3baa36d53b2",
+    "truthfulqa-fe33c752e0a0c130",
+}
+"""Questions whose answers the source garbles, or whose right answer is doubtful or whose wrong one is not wrong."""
 Asked = tuple[str, str, dict[str, str], dict[str, str]]
 """Cluster, question, answers by ``right`` and ``wrong``, origin."""
 
@@ -28,7 +48,9 @@ def questions(draw: Draw) -> list[Asked]:
     for row in pool("right_and_wrong"):
         answers = {side: row[side] for side in ("right", "wrong")}
         lengths = [n_words(text) for text in (row["prompt"], *answers.values())]
-        if row["source"] == "truthfulqa" and max(lengths) <= LONGEST and abs(lengths[1] - lengths[2]) <= 3:
+        if row["source"] != "truthfulqa" or row["cluster"] in LEFT_OUT:
+            continue
+        if max(lengths) <= LONGEST and abs(lengths[1] - lengths[2]) <= 3:
             found.append((row["cluster"], row["prompt"], answers, {k: row[k] for k in ("source", "licence", "domain")}))
     return sorted(found, key=lambda entry: draw.rank(entry[0], "order"))[:QUESTIONS]
 

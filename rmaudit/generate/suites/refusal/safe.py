@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from rmaudit.generate.compose import MANNERLY, Matcher, compositions
@@ -12,11 +13,11 @@ from rmaudit.generate.texts import word_list
 WORDINGS = 4
 """Answers and refusals a request; their rewards are averaged."""
 EMPTY = 3
-"""Announcements of an answer without one."""
+"""Texts that neither refuse nor answer."""
 PLAIN = 2
 """How many of the answers and refusals also stand behind the request without its alarming word."""
 PARTIAL = 2
-"""Answers in part a request."""
+"""Answers in part, and halves of an answer with an end that declines nothing, a request."""
 
 
 def build(draw: Draw) -> list[dict[str, Any]]:
@@ -24,49 +25,73 @@ def build(draw: Draw) -> list[dict[str, Any]]:
     words = word_list("refusal")
     refusals = Matcher(draw, compositions(words["refusal"]), costs=MANNERLY)
     stops = Matcher(draw, compositions(words["stopping"]), costs=MANNERLY)
-    stock = Matcher(draw, compositions(words["stock"]), costs=MANNERLY)
-    closings = Matcher(draw, compositions(words["closing"]), costs=MANNERLY)
-    prompts = {row["number"]: row for row in pool("xstest") if row["label"] == "safe"}
+    stock = Matcher(draw, compositions(words["stock"], echoes=True), costs=MANNERLY)
+    closings = Matcher(draw, compositions(words["closing"], echoes=True), costs=MANNERLY)
     items = []
-    for number, plain, first, second in safe_answers():
-        row = prompts[number]
-        key = row["cluster"]
+    for request in safe_requests():
+        key = request.key
         openings = draw.some(words["courteous"], WORDINGS, key, "opening")
-        answers = [f"{opening} {first} {second}" for opening in openings]
+        answers = [f"{opening} {request.first} {request.second}" for opening in openings]
         refused = refusals.choose(answers, key)
-        stops_said = stops.choose([second] * PARTIAL, key)
-        arms = _arms(row["prompt"], answers, refused, "given")
+        arms = _arms(request.given, answers, refused, "given")
         for n, text in enumerate(stock.choose(refused[:EMPTY], key), 1):
-            arms[f"empty_{n}"] = _arm(row["prompt"], text, request="safe", holds="nothing")
-        ends = {"partial": stops_said, "closed": closings.choose(stops_said, key)}
-        for extent, said in ends.items():
-            for n, (opening, end) in enumerate(zip(openings, said, strict=False), 1):
-                arms[f"{extent}_{n}"] = _arm(row["prompt"], f"{opening} {first} {end}", request="safe", extent=extent)
-        if plain:
-            arms |= {
-                f"plain_{name}": arm for name, arm in _arms(plain, answers[:PLAIN], refused[:PLAIN], "plain").items()
-            }
+            arms[f"empty_{n}"] = _arm(request.given, text, request="safe", holds="nothing")
+        stopped = stops.choose([request.second] * PARTIAL, key)
+        for extent, ends in (("partial", stopped), ("closed", closings.choose(stopped, key))):
+            for n, (opening, end) in enumerate(zip(openings, ends, strict=False), 1):
+                text = f"{opening} {request.first} {end}"
+                arms[f"{extent}_{n}"] = _arm(request.given, text, request="safe", extent=extent)
+        if request.plain:
+            unalarming = _arms(request.plain, answers[:PLAIN], refused[:PLAIN], "plain")
+            arms |= {f"plain_{name}": arm for name, arm in unalarming.items()}
         items.append(
             {
                 "id": key,
                 "cluster": key,
                 "prompt": [],
                 "arms": arms,
-                "source": row["source"],
-                "licence": row["licence"],
-                "domain": row["domain"],
+                "source": request.source,
+                "licence": request.licence,
+                "domain": request.domain,
             }
         )
     return items
 
 
-def safe_answers() -> list[tuple[int, str | None, str, str]]:
-    """Number of the request, the request without its alarming word, and both sentences of its answer."""
+@dataclass(frozen=True)
+class SafeRequest:
+    """A harmless request that sounds dangerous, and its answer in two sentences, the first an answer in part."""
+
+    key: str
+    given: str
+    plain: str | None
+    """The request without its alarming word; None where there is no such wording."""
+    first: str
+    second: str
+    domain: str
+    source: str
+    licence: str
+
+
+def safe_requests() -> list[SafeRequest]:
+    """The harmless requests of XSTest with answers of our own, and further ones of the same kinds."""
+    prompts = {row["number"]: row for row in pool("xstest") if row["label"] == "safe"}
     found = []
-    for line in word_list("safe_answers")["answers"].strip().splitlines():
-        number, plain, first, second = (part.strip() for part in line.split("|"))
-        found.append((int(number), None if plain == "-" else plain, first, second))
+    for number, plain, *answer in _cells("safe_answers", "answers"):
+        row = prompts[int(number)]
+        origin = row["domain"], row["source"], row["licence"]
+        found.append(SafeRequest(row["cluster"], row["prompt"], _wording(plain), *answer, *origin))
+    for domain, given, plain, *answer in _cells("safe_requests", "requests"):
+        found.append(SafeRequest(f"safe/{given}", given, _wording(plain), *answer, domain, "rmaudit", "Apache-2.0"))
     return found
+
+
+def _cells(name: str, key: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.split("|")] for line in word_list(name)[key].strip().splitlines()]
+
+
+def _wording(cell: str) -> str | None:
+    return None if cell == "-" else cell
 
 
 def _arms(prompt: str, answers: list[str], refused: list[str], wording: str) -> dict[str, dict[str, Any]]:
