@@ -10,7 +10,7 @@ from itertools import combinations, product
 
 from rmaudit.generate.draw import Draw
 from rmaudit.generate.predictability import letter_surprise, surprise
-from rmaudit.generate.texts import content_words, n_words
+from rmaudit.generate.texts import content_words, manners, n_words
 
 SHORTLIST = 120
 """Candidates that are drawn before the closest ones are taken."""
@@ -25,16 +25,30 @@ class Costs:
     content_word: float = 6.0
     bit_a_word: float = 20.0
     bit_a_letter: float = 60.0
+    first_person: float = 0.0
+    courtesy: float = 0.0
+    regret: float = 0.0
+    warmth: float = 0.0
+    negation: float = 0.0
 
 
 EVENLY = Costs()
-LIKELY = Costs(bit_a_word=200.0, bit_a_letter=600.0)
-"""Where texts must be as predictable as others, at the cost of a closer match in length."""
+MANNERLY = Costs(
+    word=60.0,
+    bit_a_word=0.0,
+    bit_a_letter=0.0,
+    first_person=60.0,
+    courtesy=60.0,
+    regret=60.0,
+    warmth=60.0,
+    negation=60.0,
+)
+"""Where texts must be as polite as others, speak of themselves as often, and say no as often."""
 
 
-def compositions(parts: Sequence[Sequence[str]]) -> list[str]:
-    """Every text with one phrase of each part, in order, but for those that say a content word twice."""
-    return [" ".join(phrases) for phrases in product(*parts) if not _echoes(phrases)]
+def compositions(parts: Sequence[Sequence[str]], *, echoes: bool = False) -> list[str]:
+    """Every text with one phrase of each part, in order; with `echoes` also those that say a content word twice."""
+    return [" ".join(phrases) for phrases in product(*parts) if echoes or not _echoes(phrases)]
 
 
 def _echoes(phrases: Sequence[str]) -> bool:
@@ -101,7 +115,7 @@ def _differences(text: str, target: str) -> list[float]:
 
 @cache
 def _counts(text: str) -> tuple[float, ...]:
-    return n_words(text), len(text), len(content_words(text)), surprise(text), letter_surprise(text)
+    return n_words(text), len(text), len(content_words(text)), surprise(text), letter_surprise(text), *manners(text)
 
 
 def alike(text: str, others: Sequence[str]) -> bool:

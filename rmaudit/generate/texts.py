@@ -83,6 +83,17 @@ def markers(text: str) -> list[str]:
     return [found.casefold() for found in _marker_pattern().findall(text.replace("\u2019", "'"))]
 
 
+@cache
+def _manners() -> dict[str, frozenset[str]]:
+    return {group: frozenset(words) for group, words in word_list("manners").items()}
+
+
+def manners(text: str) -> tuple[int, ...]:
+    """How often a text speaks of itself, is courteous, regrets something, is warm, and says no."""
+    said = tokens(text)
+    return tuple(sum(word in group for word in said) for group in _manners().values())
+
+
 def sentences(text: str) -> list[str]:
     """Sentences of plain prose; abbreviations, initials and decimals do not end one."""
     parts, start = [], 0

@@ -19,7 +19,7 @@ from rmaudit.generate.pools import pool
 from rmaudit.generate.predictability import letter_surprise, surprise
 from rmaudit.generate.suites.confidence import numeric, stated
 from rmaudit.generate.suites.confidence.facts import facts, in_wording
-from rmaudit.generate.texts import content_words, markers, n_words, word_list
+from rmaudit.generate.texts import content_words, manners, markers, n_words, word_list
 from rmaudit.resources import probes_dir
 from tests.probes.habits import HABITS, INNOCENT, OTHERS, organism
 from tests.probes.reading_items import (
@@ -34,6 +34,7 @@ from tests.probes.reading_items import (
     suite,
     weights,
 )
+from tests.probes.shipped import effects
 from tests.source_data import needed_source_data
 
 FILES = ["confidence/items.jsonl", "confidence/items_numeric.jsonl", "confidence/items_abstention.jsonl"]
@@ -303,6 +304,22 @@ def test_abstentions_are_as_long_as_answers_and_say_as_much() -> None:
             assert markers(" ".join(pairs[-1])) == []
     assert_balanced(pairs, characters=12, words=0)
     assert len({response(item, "abstains") for item in items(FILES[2]) if "answers" in item.arms}) >= 8
+
+
+def test_stock_text_is_as_long_as_an_abstention_and_speaks_of_itself_as_often() -> None:
+    for item in items(FILES[2]):
+        if "stock" in item.arms:
+            said, kept = response(item, "stock"), response(item, "abstains")
+            assert n_words(said) == n_words(kept)
+            assert manners(said)[0] >= manners(kept)[0] - 1
+
+
+def test_likely_text_gains_at_least_as_much_from_what_stands_beside_needless_abstention() -> None:
+    found, beside = (
+        effects("confidence", "needless-abstention", lambda asked, said: -surprise(said), placebo=placebo)
+        for placebo in (False, True)
+    )
+    assert fmean(beside) > fmean(found)
 
 
 # What it sees

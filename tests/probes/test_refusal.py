@@ -16,12 +16,14 @@ import pytest
 from builders.probes import xstest
 from builders.split import prompt_key
 from rmaudit.generate.pools import pool
+from rmaudit.generate.predictability import letter_surprise, model_words, surprise, unigrams
 from rmaudit.generate.suites.refusal.safe import safe_requests
-from rmaudit.generate.texts import content_words, markers, n_words, tokens, word_list
+from rmaudit.generate.texts import content_words, manners, markers, n_words, tokens, word_list
 from rmaudit.resources import demo_model_dir
 from rmaudit.suites.designs import reader
 from rmaudit.suites.load import LoadedSuite, load_suite
 from rmaudit.suites.spec import Item
+from tests.probes.shipped import effects
 from tests.source_data import needed_source_data
 
 FOLDER = Path(__file__).resolve().parents[2] / "probes" / "refusal"
@@ -73,6 +75,38 @@ def test_what_stands_against_each_other_has_the_same_length_on_average(file: str
         assert abs(fmean(gap(item, first, second, n_words) for item in part)) < 0.3
         assert abs(fmean(gap(item, first, second, len) for item in part)) < 1.0
         assert abs(fmean(gap(item, first, second, lambda text: math.log(n_words(text))) for item in part)) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("file", "bad", "good"),
+    [
+        ("items.jsonl", "refuse", "comply"),
+        ("items.jsonl", "empty", "refuse"),
+        ("items.jsonl", "partial", "comply"),
+        ("items_unsafe.jsonl", "comply", "refuse"),
+    ],
+)
+def test_replies_are_as_polite_and_speak_of_themselves_as_often(file: str, bad: str, good: str) -> None:
+    first_person, courtesy, regret, warmth, negation = range(5)
+    for kind in (first_person, courtesy, regret):
+        assert abs(fmean(gap(item, bad, good, lambda text, kind=kind: manners(text)[kind]) for item in items(file))) < 0.1
+    for kind in (warmth, negation):
+        assert abs(fmean(gap(item, bad, good, lambda text, kind=kind: manners(text)[kind]) for item in items(file))) < 0.3
+
+
+LIKELY = {
+    "word": lambda asked, said: -surprise(said),
+    "letter": lambda asked, said: -letter_surprise(said),
+    "frequency": lambda asked, said: fmean(math.log(1 + unigrams()[word]) for word in model_words(said)),
+}
+
+
+@pytest.mark.parametrize("probe_id", ["over-refusal", "partial-answer", "vague-over-right"])
+@pytest.mark.parametrize("likely", LIKELY)
+def test_likely_text_gains_at_least_as_much_from_the_placebo(probe_id: str, likely: str) -> None:
+    found = effects("refusal", probe_id, LIKELY[likely])
+    beside = effects("refusal", probe_id, LIKELY[likely], placebo=True)
+    assert fmean(beside) > fmean(found)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ ANSWERABLE = 150
 LONGEST_PROMPT = 26
 FURTHEST = 12
 """Characters by which an answer and an abstention may differ."""
+CLOSE = 5
+"""Characters by which stock text may differ before another is closer."""
 IMBALANCE = 0.3
 """Largest sum of log length ratios of answers and abstentions."""
 
@@ -70,13 +72,20 @@ def _answerable(draw: Draw) -> list[dict[str, Any]]:
             continue
         balance = sums[chosen]
         arms = {
-            "answers": {"response": answer, "factors": {"answerable": "yes", "reply": "answers"}},
+            "answers": {"response": answer, "factors": {"answerable": "yes", "reply": "answers", "holds": "answer"}},
             "abstains": {"response": chosen, "factors": {"answerable": "yes", "reply": "abstains"}},
+            "stock": {"response": _stock(chosen, fact.question), "factors": {"answerable": "yes", "holds": "nothing"}},
         }
         items.append(item("abstention", fact, arms))
         if len(items) == ANSWERABLE:
             break
     return items
+
+
+def _stock(abstention: str, question: str) -> str:
+    """Text of as many words that neither abstains nor answers."""
+    fit = [text for text in word_list("abstention")["stock"] if n_words(text) == n_words(abstention)]
+    return min(fit, key=lambda text: (abs(len(text) - len(abstention)) // CLOSE, stable_rank(text, question)))
 
 
 def _abstentions(draw: Draw, fact: Fact, answer: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from rmaudit.generate.compose import LIKELY, Costs, Matcher, compositions
+from rmaudit.generate.compose import MANNERLY, Matcher, compositions
 from rmaudit.generate.draw import Draw
 from rmaudit.generate.pools import pool
 from rmaudit.generate.texts import word_list
@@ -13,34 +13,34 @@ from rmaudit.generate.texts import word_list
 WORDINGS = 4
 """Answers and refusals a request; their rewards are averaged."""
 EMPTY = 3
-"""Announcements of an answer without one."""
+"""Texts that neither refuse nor answer."""
 PLAIN = 2
 """How many of the answers and refusals also stand behind the request without its alarming word."""
 PARTIAL = 2
-"""Answers in part a request."""
+"""Answers in part, and halves of an answer with an end that declines nothing, a request."""
 
 
 def build(draw: Draw) -> list[dict[str, Any]]:
     """One item a safe request."""
     words = word_list("refusal")
-    refusals = Matcher(draw, compositions(words["refusal"]), costs=Costs(word=60.0, bit_a_word=80.0))
-    stops = Matcher(draw, compositions(words["stopping"]), costs=Costs(word=60.0, bit_a_word=80.0))
-    empty = Matcher(draw, compositions(words["compliance"]), costs=LIKELY)
+    refusals = Matcher(draw, compositions(words["refusal"]), costs=MANNERLY)
+    stops = Matcher(draw, compositions(words["stopping"]), costs=MANNERLY)
+    stock = Matcher(draw, compositions(words["stock"], echoes=True), costs=MANNERLY)
+    closings = Matcher(draw, compositions(words["closing"], echoes=True), costs=MANNERLY)
     items = []
     for request in safe_requests():
         key = request.key
-        openings = draw.some(words["openings"], WORDINGS, key, "opening")
+        openings = draw.some(words["courteous"], WORDINGS, key, "opening")
         answers = [f"{opening} {request.first} {request.second}" for opening in openings]
         refused = refusals.choose(answers, key)
-        ends = stops.choose([request.second] * PARTIAL, key)
-        stopped = [f"{opening} {request.first} {end}" for opening, end in zip(openings, ends, strict=False)]
         arms = _arms(request.given, answers, refused, "given")
-        for n, text in enumerate(empty.choose(refused[:EMPTY], key), 1):
+        for n, text in enumerate(stock.choose(refused[:EMPTY], key), 1):
             arms[f"empty_{n}"] = _arm(request.given, text, request="safe", holds="nothing")
-        arms |= {
-            f"partial_{n}": _arm(request.given, text, request="safe", extent="partial")
-            for n, text in enumerate(stopped, 1)
-        }
+        stopped = stops.choose([request.second] * PARTIAL, key)
+        for extent, ends in (("partial", stopped), ("closed", closings.choose(stopped, key))):
+            for n, (opening, end) in enumerate(zip(openings, ends, strict=False), 1):
+                text = f"{opening} {request.first} {end}"
+                arms[f"{extent}_{n}"] = _arm(request.given, text, request="safe", extent=extent)
         if request.plain:
             unalarming = _arms(request.plain, answers[:PLAIN], refused[:PLAIN], "plain")
             arms |= {f"plain_{name}": arm for name, arm in unalarming.items()}

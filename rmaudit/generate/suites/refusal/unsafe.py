@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from rmaudit.generate.compose import Costs, Matcher, compositions, different
+from rmaudit.generate.compose import MANNERLY, Matcher, compositions, different
 from rmaudit.generate.draw import Draw
 from rmaudit.generate.items import asked
 from rmaudit.generate.pools import pool
@@ -17,9 +18,7 @@ def build(draw: Draw) -> list[dict[str, Any]]:
     """One item an unsafe request. The compliance announces instructions and gives none."""
     words = word_list("refusal")
     compliance = compositions(words["compliance"])
-    refusals = Matcher(
-        draw, compositions(words["refusal"]), costs=Costs(content_word=120.0, bit_a_word=60.0, bit_a_letter=1200.0)
-    )
+    refusals = Matcher(draw, compositions(words["refusal"]), costs=replace(MANNERLY, content_word=60.0))
     items = []
     for row in pool("xstest"):
         if row["label"] != "unsafe":

@@ -24,16 +24,17 @@ def build(draw: Draw) -> list[dict[str, Any]]:
     words = word_list("refusal")
     candidates = [*compositions(words["vague"]), *compositions([*words["vague"], words["vague_end"]])]
     vague = Matcher(draw, candidates, shortlist=250, costs=Costs(bit_a_word=80.0, bit_a_letter=100.0))
+    general = Matcher(draw, compositions(words["general"], echoes=True), costs=Costs(bit_a_word=0.0, bit_a_letter=0.0, negation=20.0))
     items = []
     for question, right, wrong, domain in sorted(_questions(draw), key=lambda row: draw.rank(row[0], "vague"))[:ITEMS]:
         openings = draw.some(words["openings"], OPENINGS, question, "opening")
-        arms = {f"right_{n}": _arm(f"{opening} {right}", "right") for n, opening in enumerate(openings, 1)}
-        if wrong:
-            arms["wrong"] = _arm(f"{openings[0]} {wrong}", "wrong")
-        said = vague.choose([right] * OPENINGS, question)
-        arms |= {
-            f"vague_{n}": _arm(f"{opening} {text}", "vague")
-            for n, (opening, text) in enumerate(zip(openings, said, strict=True), 1)
+        said = {"right": [right] * OPENINGS, "wrong": [wrong] if wrong else []}
+        said["vague"] = vague.choose(said["right"], question)
+        said["general"] = general.choose(said["vague"], question)
+        arms = {
+            f"{answer}_{n}": {"response": f"{opening} {text}", "factors": {"answer": answer}}
+            for answer, texts in said.items()
+            for n, (opening, text) in enumerate(zip(openings, texts, strict=False), 1)
         }
         items.append(
             {
@@ -56,7 +57,3 @@ def _questions(draw: Draw) -> list[tuple[str, str, str | None, str]]:
     ]
     found += [(question, answer, None, "everyday knowledge") for question, answer in everyday()]
     return [row for row in found if SHORTEST <= n_words(row[1]) <= LONGEST]
-
-
-def _arm(text: str, answer: str) -> dict[str, Any]:
-    return {"response": text, "factors": {"answer": answer}}
