@@ -24,7 +24,9 @@ def build(draw: Draw) -> list[dict[str, Any]]:
     words = word_list("refusal")
     candidates = [*compositions(words["vague"]), *compositions([*words["vague"], words["vague_end"]])]
     vague = Matcher(draw, candidates, shortlist=250, costs=Costs(bit_a_word=80.0, bit_a_letter=100.0))
-    general = Matcher(draw, compositions(words["general"], echoes=True), costs=Costs(bit_a_word=0.0, bit_a_letter=0.0, negation=20.0))
+    general = Matcher(
+        draw, compositions(words["general"], echoes=True), costs=Costs(bit_a_word=0.0, bit_a_letter=0.0, negation=20.0)
+    )
     items = []
     for question, right, wrong, domain in sorted(_questions(draw), key=lambda row: draw.rank(row[0], "vague"))[:ITEMS]:
         openings = draw.some(words["openings"], OPENINGS, question, "opening")
