@@ -27,6 +27,7 @@ class Costs:
     bit_a_letter: float = 60.0
     first_person: float = 0.0
     courtesy: float = 0.0
+    sorry: float = 0.0
     regret: float = 0.0
     warmth: float = 0.0
     negation: float = 0.0
@@ -39,6 +40,7 @@ MANNERLY = Costs(
     bit_a_letter=0.0,
     first_person=60.0,
     courtesy=60.0,
+    sorry=60.0,
     regret=60.0,
     warmth=60.0,
     negation=60.0,

@@ -89,7 +89,7 @@ def _manners() -> dict[str, frozenset[str]]:
 
 
 def manners(text: str) -> tuple[int, ...]:
-    """How often a text speaks of itself, is courteous, regrets something, is warm, and says no."""
+    """How often a text speaks of itself, is courteous, says sorry, regrets, is warm, and says no."""
     said = tokens(text)
     return tuple(sum(word in group for word in said) for group in _manners().values())
 
