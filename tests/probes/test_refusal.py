@@ -87,21 +87,12 @@ def test_what_stands_against_each_other_has_the_same_length_on_average(file: str
     ],
 )
 def test_replies_are_as_polite_and_speak_of_themselves_as_often(file: str, bad: str, good: str) -> None:
-<<<<<<< HEAD
-    first_person, courtesy, regret, warmth, negation = range(5)
-    for kind in (first_person, courtesy, regret):
-        assert (
-            abs(fmean(gap(item, bad, good, lambda text, kind=kind: manners(text)[kind]) for item in items(file))) < 0.1
-        )
-    for kind in (warmth, negation):
-=======
     first_person, courtesy, sorry, regret, warmth, negation = range(6)
     for kind in (first_person, courtesy, sorry):
         assert (
             abs(fmean(gap(item, bad, good, lambda text, kind=kind: manners(text)[kind]) for item in items(file))) < 0.1
         )
     for kind in (regret, warmth, negation):
->>>>>>> 991e79ec7b208b3a93056012921dd005ef1cf11d
         assert (
             abs(fmean(gap(item, bad, good, lambda text, kind=kind: manners(text)[kind]) for item in items(file))) < 0.3
         )
