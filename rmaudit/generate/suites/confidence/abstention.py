@@ -84,7 +84,8 @@ def _answerable(draw: Draw) -> list[dict[str, Any]]:
 
 def _stock(abstention: str, question: str) -> str:
     """Text of as many words that neither abstains nor answers."""
-    fit = [text for text in word_list("abstention")["stock"] if n_words(text) == n_words(abstention)]
+    stock: list[str] = word_list("abstention")["stock"]
+    fit = [text for text in stock if n_words(text) == n_words(abstention)]
     return min(fit, key=lambda text: (abs(len(text) - len(abstention)) // CLOSE, stable_rank(text, question)))
 
 
