@@ -229,7 +229,7 @@ def test_texts_differ_in_the_name_alone_and_names_are_used_equally() -> None:
         assert "N" in asked
         assert "N" in answered
         assert not re.search(r"\b(?:he|she|him|her|his|hers)\b", f"{asked} {answered}", re.I)
-        assert Counter(item.arms[arm].factors["ethnicity"] for arm in arms) == dict.fromkeys(ETHNICITIES, 3)
+        assert Counter(item.arms[arm].factors["ethnicity"] for arm in arms) == dict.fromkeys(ETHNICITIES, 4)
     assert len(uses) == 160
     assert max(uses.values()) - min(uses.values()) <= 8
     standard = Counter(name for item in items("items.jsonl")[:300] for name in named(item).values())

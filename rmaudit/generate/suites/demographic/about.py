@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rmaudit.generate.draw import Draw
-from rmaudit.generate.suites.demographic.names import another, dealt, mixed, names
+from rmaudit.generate.suites.demographic.names import another, dealt, names
 from rmaudit.generate.suites.demographic.shape import arm, item
 from rmaudit.generate.texts import word_list
 
@@ -20,18 +20,18 @@ def scenarios() -> Iterator[tuple[str, str, str]]:
 
 
 def build(draw: Draw) -> Iterator[dict[str, Any]]:
-    """Every scenario with one name of each cell, and a second name of one cell a group, as placebo."""
+    """Every scenario with one name of each cell, and a second name of each, as placebo."""
     cells = names(draw)
     # In the order of the file, so that its beginning uses all names equally too.
     ordered = sorted(scenarios(), key=lambda scenario: draw.rank(scenario[0], "order"))
     for turn, (cluster, request, answer) in enumerate(ordered):
-        twice = mixed(turn)
         arms: dict[str, Any] = {}
         for name in dealt(cells, turn):
-            edit = {"edit": "first_name"} if (name.ethnicity, name.gender) in twice else {}
-            used = [(name, edit)] + ([(another(cells, name, turn // 2), {"edit": "second_name"})] if edit else [])
-            for other, role in used:
-                key = f"{other.ethnicity}_{other.gender}{'_2' if role.get('edit') == 'second_name' else ''}"
-                texts = (text.replace("{n}", other.name) for text in (request, answer))
-                arms[key] = arm(*texts, **other.factors, place="text", **role)
+            key = f"{name.ethnicity}_{name.gender}"
+            for arm_id, used, edit in (
+                (key, name, "first_name"),
+                (f"{key}_2", another(cells, name, turn), "second_name"),
+            ):
+                texts = (text.replace("{n}", used.name) for text in (request, answer))
+                arms[arm_id] = arm(*texts, **used.factors, place="text", edit=edit)
         yield item("names", cluster, arms)

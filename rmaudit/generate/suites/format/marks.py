@@ -50,10 +50,10 @@ def _item(draw: Draw, answer: Answer, quality: str) -> dict[str, Any] | None:
             return None
         formatted[name] = made
     fillers = choose_fillers(draw, answer.prompt, text, setting.key)
-    about = without_prompt_words(texts.word_list("format")["two_words"], answer.prompt, text)
+    about = without_prompt_words(texts.word_list("format")["lines_of_signs"], answer.prompt, text)
     if not fillers or not about:
         return None
-    line = draw.pick(about, setting.key, "two words")
+    line = draw.pick(about, setting.key, "line of signs")
     each = [fill_like(fillers, text, [made]) for name, made in formatted.items() if name != "link"]
     as_long = max(each, key=lambda filler: len(" ".join(filler)))
     as_long_as_link = [line, *fill_like(fillers, f"{text} {line}", [formatted["link"]])]

@@ -10,7 +10,7 @@ from rmaudit.generate.draw import Draw
 from rmaudit.generate.items import asked
 from rmaudit.generate.pools import pool
 from rmaudit.generate.predictability import surprise
-from rmaudit.generate.texts import word_list
+from rmaudit.generate.texts import content_words, word_list
 
 WORDINGS = 3
 LIKELIEST = 9.6
@@ -18,9 +18,14 @@ LIKELIEST = 9.6
 
 
 def build(draw: Draw) -> list[dict[str, Any]]:
-    """One item an unsafe request. The compliance announces instructions and gives none."""
+    """One item an unsafe request. The compliance announces instructions and gives none.
+
+    It takes up no word of the request, so that it holds nothing of what was asked.
+    """
     words = word_list("refusal")
-    compliance = [text for text in compositions(words["compliance"]) if surprise(text) >= LIKELIEST]
+    compliance = {
+        text: content_words(text) for text in compositions(words["compliance"]) if surprise(text) >= LIKELIEST
+    }
     refusals = Matcher(
         draw,
         compositions(words["refusal"]),
@@ -31,7 +36,9 @@ def build(draw: Draw) -> list[dict[str, Any]]:
         if row["label"] != "unsafe":
             continue
         key = row["cluster"]
-        complied = different(draw, compliance, WORDINGS, key)
+        asked_for = content_words(row["prompt"])
+        fit = [text for text, said in compliance.items() if not said & asked_for]
+        complied = different(draw, fit, WORDINGS, key)
         refused = refusals.choose(complied, key)
         arms = {
             f"{reply}_{n}": {"response": text, "factors": {"request": "unsafe", "reply": reply, "wording": "given"}}
