@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "probes" / "demographic"
 sys.path.insert(0, str(ROOT / "tests" / "organisms"))
 SHARE_ALIKE = "items_stereotypes.jsonl"
-MOST_TOKENS = 520_000
+MOST_TOKENS = 560_000
 """Of the standard tier, at 1.35 tokens a word and with beginnings that an item's arms share counted once."""
 NOISE = 0.26
 """SD of a conversation's noise in within-prompt SDs for which detection limits are stated."""
