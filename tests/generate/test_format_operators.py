@@ -92,8 +92,8 @@ def test_added_words_carry_no_content_and_no_certainty() -> None:
         phrases = texts.word_list("format")[name]
         assert len(set(phrases)) == len(phrases) >= 8
         assert all(not texts.content_words(phrase) and not texts.markers(phrase) for phrase in phrases)
-    for phrase in texts.word_list("format")["two_words"]:
-        assert len(texts.content_words(phrase)) == 2
+    for phrase in texts.word_list("format")["lines_of_signs"]:
+        assert len(texts.content_words(phrase)) == 3
     for address in texts.word_list("format")["addresses"]:
         assert len(texts.content_words(address)) == 2
 
