@@ -45,7 +45,8 @@ def unlikely_first(fillers: Sequence[str]) -> list[str]:
 
 def likely_sentences(draw: Draw, key: str) -> list[str]:
     """Sentences that say nothing and are likelier than any filler, in an order of their own."""
-    return draw.some(texts.word_list("fillers")["likely"], len(texts.word_list("fillers")["likely"]), key, "likely")
+    likely = texts.word_list("fillers")["likely"]
+    return draw.some(likely, len(likely), key, "likely")
 
 
 def without_prompt_words(phrases: Iterable[str], prompt: str, response: str) -> list[str]:
